@@ -1,4 +1,4 @@
-"""The program of the AWS emulator: ministack, in less processor time. emulator.py starts it."""
+"""The program of the AWS emulator: ministack, in less processor time. It takes the same permission twice. emulator.py starts it."""
 
 import functools
 import gc

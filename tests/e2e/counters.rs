@@ -182,8 +182,8 @@ async fn hours_are_filled_from_samples_that_exist() -> Result<()> {
         .await?;
     let found = counters.samples("machine_counters", "machine_traffic", end).await?;
     let rates: Vec<_> = found.hours.iter().map(|(_, rate)| *rate).collect();
-    // An hour has the steps that are known: 100 and 70 of the minute in which a counter began again, too. It is 390 s since its first
-    // instant, and 300 s since the last sample before.
+    // An hour has the steps that are known: 100 and 70 of the minute in which a counter began again, too. They took 690 s: from the
+    // last sample before, 300 s before the hour began, to 390 s after that.
     let steps = 230.0 + 1_320.0 + 660.0 + 660.0 + 606.0 + 170.0;
     assert_eq!(rates, [303.0 / 300.0, steps / 690.0]);
     // A second migration finds nothing to do, and changes nothing.

@@ -393,7 +393,7 @@ fn finite(figures: &EventFigures) -> u64 {
     events_of(figures, |key| key != Histogram::NOT_FINITE)
 }
 
-/// The events in some buckets. A run asks this of millions of windows, so no histogram is made.
+/// The events in some buckets.
 fn events_of(figures: &EventFigures, is_chosen: impl Fn(i16) -> bool) -> u64 {
     let chosen = figures.shape.iter().filter(|(key, _)| is_chosen(*key));
     chosen.fold(0, |sum, (_, events)| sum.saturating_add(*events))

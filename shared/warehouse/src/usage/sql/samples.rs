@@ -30,12 +30,13 @@ FROM
     ))
 }
 
-/// One row per entity that is judged by its samples. Entities without a window have no row. Each sample has the place of its metric.
+/// One row per entity that is judged by its samples. Entities without a window have no row.
 ///
-/// * `samples`: the values of the newest windows, and of the hours before. The number of a window is how many windows ago it was. That
-///   of an hour is its first instant, in seconds since 1970. A value that is not known is NaN. That of a percentile always is: its
-///   histogram is beside it, which is empty for others.
-/// * `days`: the first instant of a day before, and its smallest and its largest value.
+/// The column `samples` has the values of the newest windows and of the hours before, each with the place of its metric. The number of a
+/// window is how many windows ago it was. That of an hour is its first instant, in seconds since 1970. A value that is not known is
+/// NaN. That of a percentile is always NaN: its histogram is beside it, and the histogram of other values is empty.
+///
+/// The column `days` has the first instant of each day before, with its smallest and its largest value.
 ///
 /// Thirty days have 720 hours. The season of the windows needs few of them, and the peaks of days need no more than the smallest and
 /// the largest value of each day.
