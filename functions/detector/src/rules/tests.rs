@@ -141,3 +141,18 @@ fn a_burst_of_failures_and_a_success_after_them() {
     let now = EventFigures { events: 10, ..EventFigures::default() };
     assert_eq!(of_window(&count, &now, &Beside::default()), "warning", "a count counts all events");
 }
+
+#[test]
+fn values_that_are_none_or_below_zero_are_no_part_of_a_mean() {
+    let odd = vec![(Histogram::NEGATIVE, 1), (Histogram::NOT_FINITE, 1)];
+    let usable = [4.0, 10.0].map(|value| (Histogram::key(value), 1)).to_vec();
+    let figures = EventFigures {
+        events: 4,
+        total: 14.0,
+        shape: [usable, odd.clone()].concat(),
+        ..EventFigures::default()
+    };
+    assert_eq!(value_of(Aggregate::Avg, &figures), Some(7.0));
+    let nothing = EventFigures { events: 2, shape: odd, ..EventFigures::default() };
+    assert_eq!((value_of(Aggregate::Avg, &nothing), value_of(Aggregate::Sum, &nothing)), (None, None));
+}
