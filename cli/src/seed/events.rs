@@ -64,7 +64,7 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
                 // Readings are spread evenly over all hours.
                 EventType::Storage => [1.0; WINDOW_HOURS],
                 EventType::ApiRequest | EventType::Compute => {
-                    calendar.window(start).map(|weight| weight * draw.between(0.7, 1.3))
+                    calendar.window(start).map(|usual| usual * weight(window, 0.7, 1.3, &mut draw))
                 }
             };
             if window == oldest_used {
@@ -79,7 +79,7 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
             let amounts = match event_type {
                 EventType::Storage => readings(amount, count, &mut draw),
                 EventType::ApiRequest | EventType::Compute => {
-                    let weights: Vec<f64> = (0..count).map(|_| draw.between(0.3, 1.7)).collect();
+                    let weights: Vec<f64> = (0..count).map(|_| weight(window, 0.3, 1.7, &mut draw)).collect();
                     share_out(amount, &weights)
                 }
             };
@@ -99,6 +99,15 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
         }
     }
     events
+}
+
+/// A weight from `low` to `high` around 1. The current window draws it from the inner quarter of that range, as it draws its noise.
+/// A customer with a few jobs a day would otherwise have hours that look extraordinary by chance.
+fn weight(window: usize, low: f64, high: f64, draw: &mut Draw) -> f64 {
+    match window {
+        0 => 1.0 + draw.between(low - 1.0, high - 1.0) / 4.0,
+        _ => draw.between(low, high),
+    }
 }
 
 /// `count` readings of at most `peak`, one of which is the peak.

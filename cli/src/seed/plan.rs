@@ -5,7 +5,7 @@
 //!
 //! * Noise is bounded, and that of the last 30 days is a shuffled ladder (see [`noise`]). Its standard deviation is known
 //!   beforehand and cannot come out small by chance. A small one would make a normal day look extraordinary.
-//! * The current window draws its noise from the inner quarter of that range.
+//! * The current window draws its noise from the inner quarter of that range, and so the weights of its hours and jobs.
 //! * Growth is a few percent in 30 days.
 //! * Customers too small or too irregular for statistics stay below the `min_change` of every metric.
 
