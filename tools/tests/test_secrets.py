@@ -68,6 +68,13 @@ class Secrets(unittest.TestCase):
                     self.assertEqual(secrets.main(["--cloud", folder]), code)
             self.assertIn(f"{logs / 'aws.log'} holds a part of the secret reader in {Path(folder).name}\n", said.getvalue())
 
+    def test_each_message_of_each_queue_is_read(self):
+        held = {"messages": {"1": {"eu": {"http://a/1/first": [{"Body": "aB3dE5fG7hJ9"}, {"Body": "x"}], "http://a/1/second": []}},
+                             "2": {"us": {"http://a/2/third": [{"Body": "", "MessageAttributes": {"key": "T4K2Q9ZX71"}}]}}}}
+        found = {place: secrets.found(text, self.known) for place, text in secrets.queues(held, "http://a")}
+        self.assertEqual(found, {"queue first of http://a": {"password"}, "queue second of http://a": set(),
+                                 "queue third of http://a": {"slack"}})
+
     def test_a_password_of_a_person_can_always_be_found(self):
         # The passwords of the issuer have signs at which a word ends, and a word without a digit betrays nothing.
         for password in (issuer.password() for _ in range(200)):
