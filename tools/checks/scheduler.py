@@ -18,10 +18,10 @@ from step import Result, Step
 HEARTBEAT_SECONDS = 30
 # Time for a step to end when the run is interrupted.
 PATIENCE_SECONDS = 30
-# A step with this priority gets a third of the time of an urgent one, when both want a processor. A patient one gets a tenth of
-# that.
-NOT_URGENT = 5
-PATIENT = 15
+# A step with this priority gets a tenth of the time of an urgent one, when both want a processor. A patient one gets a seventh
+# of that.
+NOT_URGENT = 10
+PATIENT = 19
 # Lines of its log that a failed step shows.
 TAIL_LINES = 60
 

@@ -13,15 +13,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import places
 from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
 DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
-# The longest way through the checks ends with this step.
-LONGEST = "browser"
+# The longest ways through the checks end with these steps.
+LONGEST = ("browser", "browser-reading")
+# The files of browser tests that change nothing. They run beside those that do.
+READING = ("entities", "rights", "robust", "sign-in")
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -41,6 +43,14 @@ def all_steps(root: Path) -> Dict[str, Step]:
 
     def junit(profile: str) -> Path:
         return root / "target" / "nextest" / profile / "junit.xml"
+
+    def in_browser(name: str, files: List[str]) -> Step:
+        report = reports / f"{name}.xml"
+        node = ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", "--test-reporter-destination=stdout",
+                "--test-reporter=junit", f"--test-reporter-destination={report}"]
+        return Step(name, [*of_tests, "run-on-pages", *node, *files], ("data", "chromium"), of_pages, report=report)
+
+    changing, reading = browser_tests(root)
 
     listed = [
         Step("programs", ["cargo", "build", "--workspace", "--bins", "--examples"], (), compiler, is_preparation=True),
@@ -79,25 +89,28 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("pages", [*of_tests, "stack-of-pages"], ("engines-of-pages", "package"), of_pages, is_preparation=True),
         Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), of_pages,
              is_preparation=True),
-        Step("browser", [*of_tests, "run-on-pages", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
-                         "--test-reporter-destination=stdout", "--test-reporter=junit",
-                         f"--test-reporter-destination={reports / 'browser.xml'}", *browser_tests(root)],
-             ("data",), of_pages, report=reports / "browser.xml"),
+        # Two browsers that start at once must not unpack the same program.
+        Step("chromium", ["node", "dashboard/tests/support/unpack.js"], ("setup",), is_preparation=True),
+        in_browser("browser", changing),
+        in_browser("browser-reading", reading),
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
                          *places.searched(place, of_pages), str(reports.parent), "target/nextest"],
-             ("unit", "e2e", "deployed", "alarms", "browser"), place),
+             ("unit", "e2e", "deployed", "alarms", *LONGEST), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
         Step("end-of-pages", [*of_tests, "end"], (), of_pages, is_preparation=True, ends="engines-of-pages"),
     ]
     known = {step.name: step for step in listed}
-    urgent = {step.name for step in with_needs(known, [LONGEST])}
+    urgent = {step.name for step in with_needs(known, [*LONGEST])}
     return {name: dataclasses.replace(step, is_urgent=name in urgent) for name, step in known.items()}
 
 
-def browser_tests(root: Path) -> List[str]:
-    """The files of the tests, one by one: versions of Node.js read a folder in different ways."""
-    return [str(file.relative_to(root)) for file in sorted((root / "dashboard" / "tests").glob("*.test.js"))]
+def browser_tests(root: Path) -> Tuple[List[str], List[str]]:
+    """The files of the tests that change something, and of those that do not. One by one: versions of Node.js read a folder in
+    different ways.
+    """
+    files = {file.name.partition(".")[0]: str(file.relative_to(root)) for file in sorted((root / "dashboard" / "tests").glob("*.test.js"))}
+    return [file for name, file in files.items() if name not in READING], [files[name] for name in READING]
 
 
 def with_needs(known: Dict[str, Step], names: List[str]) -> List[Step]:

@@ -50,7 +50,7 @@ class Order(InAFolder):
         self.run_steps(Step("urgent", [*tell, "urgent"], is_urgent=True), Step("usual", [*tell, "usual"]),
                        Step("patient", [*tell, "patient"], is_patient=True))
         urgent, usual, patient = (int((self.folder / name).read_text()) for name in ("urgent", "usual", "patient"))
-        self.assertEqual((usual, patient), (min(urgent + 5, 19), min(urgent + 15, 19)))
+        self.assertEqual((usual, patient), (min(urgent + 10, 19), 19))
 
     def test_what_needs_a_failed_step_does_not_run_and_the_others_do(self):
         results = self.run_steps(

@@ -31,8 +31,14 @@ class Steps(unittest.TestCase):
 
     def test_the_longest_way_goes_before_the_rest(self):
         urgent = {step.name for step in self.known.values() if step.is_urgent}
-        self.assertLessEqual({"programs", "package", "engines-of-pages", "pages", "data", "browser"}, urgent)
+        self.assertLessEqual({"programs", "package", "engines-of-pages", "pages", "data", "browser", "browser-reading"}, urgent)
         self.assertFalse(urgent & {"terraform", "unit", "e2e", "stack", "deployed", "python", "lint"})
+
+    def test_each_browser_test_runs_once(self):
+        changing, reading = steps.browser_tests(ROOT)
+        files = [str(file.relative_to(ROOT)) for file in (ROOT / "dashboard" / "tests").glob("*.test.js")]
+        self.assertEqual(sorted(changing + reading), sorted(files))
+        self.assertEqual(len(reading), len(steps.READING))
 
     def test_an_unknown_step_is_named(self):
         with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):

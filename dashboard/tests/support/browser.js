@@ -4,13 +4,21 @@ import bundled from '@sparticuz/chromium';
 import { chromium } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+// The pages have no 3D graphics. A graphics card that is emulated takes longer to draw than no card.
+bundled.setGraphicsMode = false;
 
 export async function launch() {
-  const own = process.env.CHROMIUM ?? NAMES.map(onPath).find(Boolean);
-  if (own) return chromium.launch({ executablePath: own, args: ['--no-sandbox'] });
-  // The pages have no 3D graphics. A graphics card that is emulated takes longer to draw than no card.
-  bundled.setGraphicsMode = false;
-  return chromium.launch({ executablePath: await bundled.executablePath(), args: bundled.args });
+  const executablePath = await program();
+  return chromium.launch({ executablePath, args: ofMachine() ? ['--no-sandbox'] : bundled.args });
+}
+
+/** The path of the browser's program. The one that npm brings is unpacked first, unless that was done before. */
+export async function program() {
+  return ofMachine() ?? bundled.executablePath();
+}
+
+function ofMachine() {
+  return process.env.CHROMIUM ?? NAMES.map(onPath).find(Boolean);
 }
 
 function onPath(name) {
