@@ -6,6 +6,7 @@ build takes. So a crate counts if both know it.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -71,5 +72,6 @@ def normal(dependencies: List[dict], packages: Dict[str, dict]) -> Iterable[str]
             yield dependency["pkg"]
 
 
+@functools.lru_cache(maxsize=None)
 def cargo(root: Path, *arguments: str) -> str:
     return subprocess.run(["cargo", *arguments, "--locked"], cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
