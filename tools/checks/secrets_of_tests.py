@@ -12,7 +12,7 @@ import re
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, Set, Tuple
+from typing import Dict, Iterable, Iterator, Set, Tuple, Union
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,14 +106,25 @@ def without_command(text: str) -> str:
 
 
 def items_and_messages(emulator: str) -> Iterator[Tuple[str, str]]:
-    import boto3
-
-    dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
-    for page in dynamodb.get_paginator("list_tables").paginate():
-        for table in page["TableNames"]:
-            for items in dynamodb.get_paginator("scan").paginate(TableName=table):
-                yield f"table {table} of {emulator}", repr(items["Items"])
+    for tables in pages(emulator, "ListTables", {}, "TableName"):
+        for table in json.loads(tables)["TableNames"]:
+            for items in pages(emulator, "Scan", {"TableName": table}, "Key"):
+                yield f"table {table} of {emulator}", items
     yield from queues(json.loads(fetched(f"{emulator}{MESSAGES}")), emulator)
+
+
+def pages(emulator: str, operation: str, asked: Dict[str, object], place: str) -> Iterator[str]:
+    """All answers of DynamoDB, each as the text that it is. To make objects of hundreds of tables takes longer than to search them.
+
+    place: the end of the names that say where the next page begins.
+    """
+    headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Content-Type": "application/x-amz-json-1.0"}
+    while asked is not None:
+        text = fetched(urllib.request.Request(emulator, json.dumps(asked).encode(), headers)).decode()
+        yield text
+        # A short name inside of an item may look the same, so the answer itself is asked.
+        last = json.loads(text).get(f"LastEvaluated{place}") if f"LastEvaluated{place}" in text else None
+        asked = {**asked, f"ExclusiveStart{place}": last} if last else None
 
 
 def queues(held: Dict, emulator: str) -> Iterator[Tuple[str, str]]:
@@ -124,9 +135,9 @@ def queues(held: Dict, emulator: str) -> Iterator[Tuple[str, str]]:
                 yield f"queue {queue.rsplit('/', 1)[-1]} of {emulator}", repr(messages)
 
 
-def fetched(url: str) -> bytes:
+def fetched(what: Union[str, urllib.request.Request]) -> bytes:
     # A proxy of the user's environment knows nothing of servers on this machine.
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(what, timeout=60) as answer:
         return answer.read()
 
 

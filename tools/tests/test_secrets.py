@@ -1,6 +1,8 @@
 import io
+import json
 import tempfile
 import unittest
+import unittest.mock
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -67,6 +69,27 @@ class Secrets(unittest.TestCase):
                 with redirect_stdout(io.StringIO()) as said:
                     self.assertEqual(secrets.main(["--cloud", folder]), code)
             self.assertIn(f"{logs / 'aws.log'} holds a part of the secret reader in {Path(folder).name}\n", said.getvalue())
+
+    def test_each_page_of_tables_and_items_is_read(self):
+        asked = []
+
+        def answer(what):
+            if isinstance(what, str):
+                return b'{"messages": {}}'
+            operation, body = what.get_header("X-amz-target").partition(".")[2], json.loads(what.data)
+            asked.append((operation, body))
+            if operation == "ListTables":
+                more = {} if "ExclusiveStartTableName" in body else {"LastEvaluatedTableName": "one"}
+                return json.dumps({"TableNames": ["two" if body else "one"], **more}).encode()
+            more = {"LastEvaluatedKey": {"pk": {"S": "1"}}} if body == {"TableName": "one"} else {}
+            return json.dumps({"Items": [{"text": {"S": "LastEvaluatedKey"}}], **more}).encode()
+
+        with unittest.mock.patch.object(secrets, "fetched", answer):
+            places = [place for place, _ in secrets.items_and_messages("http://a")]
+        self.assertEqual(places, ["table one of http://a"] * 2 + ["table two of http://a"])
+        self.assertEqual(asked, [
+            ("ListTables", {}), ("Scan", {"TableName": "one"}), ("Scan", {"TableName": "one", "ExclusiveStartKey": {"pk": {"S": "1"}}}),
+            ("ListTables", {"ExclusiveStartTableName": "one"}), ("Scan", {"TableName": "two"})])
 
     def test_each_message_of_each_queue_is_read(self):
         held = {"messages": {"1": {"eu": {"http://a/1/first": [{"Body": "aB3dE5fG7hJ9"}, {"Body": "x"}], "http://a/1/second": []}},
