@@ -42,9 +42,6 @@ pub(crate) async fn run(args: AlertsArgs) -> anyhow::Result<()> {
     let function = format!("{}-anomaly-notifier", args.name_prefix);
     let (queues, functions) = (FailureQueues::new(&aws), Functions::new(&aws));
     let found = failures::channels(&queues, &args.name_prefix, args.channel.as_deref()).await?;
-    if found.is_empty() {
-        bail!("the stack has no channel: see docs/channels.md");
-    }
     let mut failed = 0;
     for channel in &found {
         match functions.call(&function, &json!({ "test": { "channel": channel } })).await {

@@ -363,8 +363,8 @@ export const text = {
     total: (n: number) => count(n, 'anomaly', 'anomalies'),
     day: 'Day (UTC)',
     noneInPeriod: 'No anomaly in this period.',
-    recent: 'Opened in the last 24 hours',
-    noRecent: 'No incident was opened in the last 24 hours.',
+    recent: 'Active in the last 24 hours',
+    noRecent: 'No incident was active in the last 24 hours.',
   },
   customer: {
     title: (customer: string) => `Customer ${customer}`,

@@ -204,7 +204,7 @@ async fn doctor_finds_nothing_wrong_with_a_good_installation_and_names_each_faul
         &[
             "ok       ClickHouse ",
             "ok       compute_time: a view on `events` feeds the rollup",
-            "ok       compute_time: usage of 1 customers",
+            "ok       compute_time: usage of 1 customer",
             "ok       meterflow-anomaly-notifier is deployed",
             "ok       the functions use the built-in catalog",
             "ok       meterflow-anomaly-api: its user default has the rights it needs",
@@ -324,7 +324,7 @@ async fn doctor_names_who_has_not_confirmed_and_a_catalog_that_is_not_deployed()
         &[
             "WRONG    oncall@example.com has not confirmed the subscription to \
              arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts. Follow the link",
-            "ok       1 subscriptions to arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts",
+            "ok       1 subscription to arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts",
             "WRONG    nobody subscribes to arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-ops. Set the addresses",
             "WRONG    the functions use the catalog ",
             "Deploy the stack with this file, or name its catalog with --catalog",

@@ -223,8 +223,8 @@ async fn a_test_names_the_channels_that_did_not_take_it() -> Result<()> {
         desk.queue(channel).await?;
     }
     let lambda = lambda(|event| event["test"]["channel"] != "slack").await?;
-    let test = |arguments: &'static [&'static str]| {
-        let (prefix, url) = (desk.world.table.clone(), lambda.url.clone());
+    let test = |stack: &str, arguments: &'static [&'static str]| {
+        let (prefix, url) = (stack.to_owned(), lambda.url.clone());
         async move {
             let mut command = Command::new(program("meterflow")?);
             command
@@ -237,15 +237,18 @@ async fn a_test_names_the_channels_that_did_not_take_it() -> Result<()> {
             anyhow::Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
         }
     };
-    let (code, stdout, stderr) = test(&[]).await?;
+    let stack = &desk.world.table;
+    let (code, stdout, stderr) = test(stack, &[]).await?;
     assert_eq!(code, Some(1));
     assert!(stdout.contains("teams: took a test page and its end"), "{stdout}");
     assert!(stderr.contains("slack did not take the alert"), "{stderr}");
     assert!(stderr.contains("1 of 2 channels did not take the test"), "{stderr}");
     assert_eq!(lambda.requests().len(), 2, "one call for each channel, none for the notifier's own queues");
-    let (code, stdout, _) = test(&["--channel", "teams"]).await?;
+    let (code, stdout, _) = test(stack, &["--channel", "teams"]).await?;
     assert!(code == Some(0) && stdout.contains("teams: took"), "{stdout}");
-    let (code, _, stderr) = test(&["--channel", "fax"]).await?;
-    assert!(code == Some(1) && stderr.contains("there are those of: slack, teams"), "{stderr}");
+    let (code, _, stderr) = test(stack, &["--channel", "fax"]).await?;
+    assert!(code == Some(1) && stderr.contains("there are: slack, teams"), "{stderr}");
+    let (code, _, stderr) = test("nobody", &["--channel", "slack"]).await?;
+    assert!(code == Some(1) && stderr.contains("the stack has no channel"), "{stderr}");
     Ok(())
 }

@@ -9,6 +9,7 @@ use indicatif::HumanCount;
 use super::output::{HoursOfSeries, Origin, Output};
 use super::table::{Column, Side, lines};
 use crate::csv_file::fault::shorten;
+use crate::output::counted;
 
 /// Customers and pages that are listed. JSON has all.
 const SHOWN: usize = 30;
@@ -53,11 +54,11 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
     settings(out, output);
     out.push(format!(
         "\n{}, {:.2} a customer-month. {} stored that page nobody, {} about ends, {}.",
-        counted(report.pages.len(), "page"),
+        counted(report.pages.len() as u64, "page"),
         report.totals.pages_a_customer_month,
-        counted(report.totals.warnings, "warning"),
-        counted(report.totals.ends, "message"),
-        counted(report.totals.reminders, "reminder")
+        counted(report.totals.warnings as u64, "warning"),
+        counted(report.totals.ends as u64, "message"),
+        counted(report.totals.reminders as u64, "reminder")
     ));
     counts(out, "metric", &report.by_metric);
     counts(out, "customer", &report.by_customer);
@@ -195,8 +196,8 @@ fn nearest(nearest: &Nearest) -> String {
 fn budget(out: &mut Vec<String>, proposal: &Proposal) {
     out.push(format!(
         "\nThe budget allows {}, and there are {}.",
-        counted(proposal.allowed, "page"),
-        counted(proposal.pages, "page")
+        counted(proposal.allowed as u64, "page"),
+        counted(proposal.pages as u64, "page")
     ));
     if proposal.remedies.is_empty() {
         return;
@@ -224,9 +225,9 @@ fn budget(out: &mut Vec<String>, proposal: &Proposal) {
     let by = |pages: usize| if pages <= proposal.allowed { "within" } else { "still above" };
     out.push(format!(
         "The sensitivities leave {}, {} the budget. The least changes leave {}, {} the budget.",
-        counted(proposal.pages_by_sensitivity, "page"),
+        counted(proposal.pages_by_sensitivity as u64, "page"),
         by(proposal.pages_by_sensitivity),
-        counted(proposal.pages_by_min_change, "page"),
+        counted(proposal.pages_by_min_change as u64, "page"),
         by(proposal.pages_by_min_change)
     ));
     let floors = proposal.remedies.iter();
@@ -264,8 +265,4 @@ fn rest(out: &mut Vec<String>, number: usize) {
     if number > SHOWN {
         out.push(format!("and {} more, which --json lists", number - SHOWN));
     }
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(number as u64), if number == 1 { "" } else { "s" })
 }

@@ -6,6 +6,7 @@ use warehouse::rollup::{self, Newest, RollupView, Tables, ViewState};
 
 use super::Finding;
 use crate::connection::Server;
+use crate::output::counted;
 
 /// Hours without an event after which a metric is reported.
 const QUIET_HOURS: i64 = 24;
@@ -116,16 +117,14 @@ fn of_usage(metric: &MetricSpec, newest: &[Newest], now: Timestamp) -> Finding {
         return Finding::wrong(format!("{name}: the rollup holds no usage"), fed);
     };
     let hours = (now.as_second() - i64::from(found.hour)).div_euclid(3_600);
-    let customers = found.customers;
+    let (customers, away) = (counted(found.customers, "customer"), counted(hours.unsigned_abs(), "hour"));
     match hours {
         ..0 => Finding::wrong(
-            format!("{name}: its newest event lies {} hours in the future", -hours),
+            format!("{name}: its newest event lies {away} in the future"),
             "Check the clocks of the senders",
         ),
-        QUIET_HOURS.. => Finding::wrong(format!("{name}: its newest event is {hours} hours old"), fed),
-        _ => {
-            Finding::right(format!("{name}: usage of {customers} customers, the newest of {hours} hours ago"))
-        }
+        QUIET_HOURS.. => Finding::wrong(format!("{name}: its newest event is {away} old"), fed),
+        _ => Finding::right(format!("{name}: usage of {customers}, the newest {away} ago")),
     }
 }
 

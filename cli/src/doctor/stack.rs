@@ -12,6 +12,7 @@ use warehouse::Login;
 
 use super::Finding;
 use crate::connection::Server;
+use crate::output::counted;
 
 const DETECTOR: &str = "anomaly-detection";
 const API: &str = "anomaly-api";
@@ -168,7 +169,7 @@ async fn of_topics(aws: &SdkConfig, variables: &Variables) -> Vec<Finding> {
                 "Set the addresses of the stack and deploy",
             )),
             (None, 0, _) => None,
-            (None, more, _) => Some(Finding::right(format!("{more} subscriptions to {topic}"))),
+            (None, more, _) => Some(Finding::right(format!("{} to {topic}", counted(more, "subscription")))),
         });
     }
     findings

@@ -97,9 +97,12 @@ pub(crate) async fn channels(
         _ => None,
     };
     let names: Vec<String> = listed(queues, prefix).await?.into_iter().filter_map(of_channel).collect();
+    if names.is_empty() {
+        bail!("the stack has no channel: see docs/channels.md (or check --name-prefix and AWS_REGION)");
+    }
     let Some(channel) = channel else { return Ok(names) };
     if !names.iter().any(|name| name == channel) {
-        bail!("there is no channel {channel}; there are those of: {}", names.join(", "));
+        bail!("there is no channel {channel}; there are: {}", names.join(", "));
     }
     Ok(vec![channel.to_owned()])
 }
