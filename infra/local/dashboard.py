@@ -18,7 +18,8 @@ from files import read_json, write_json
 from package import Entry
 from settings import Settings
 
-COMPRESS = Path(__file__).with_name("compress.mjs")
+# The program that compresses the files, in the checkout that is built.
+COMPRESS = Path("infra", "local", "compress.mjs")
 # Files of dashboard/ that the page is not made of.
 NOT_SOURCES = ("bench", "dist", "node_modules", "tests")
 # The build makes it from docs/openapi.json.
@@ -43,7 +44,7 @@ def build(settings: Settings) -> Path:
     with Step("Dashboard: npm run build") as step:
         (result / STAMP).unlink(missing_ok=True)
         _run(["npm", "run", "build", "--prefix", str(source)], source)
-        _run(["node", str(COMPRESS), str(result)], source)
+        _run(["node", str(settings.root / COMPRESS), str(result)], source)
         write_json(result / STAMP, stamp)
         step.result = "built"
     return result
@@ -61,7 +62,7 @@ def _stamp(settings: Settings) -> Dict[str, str]:
         raise CloudError(f"There is no {source / 'package.json'}. Is the checkout complete?")
     digest = hashlib.sha256()
     # The client of the page is made from the document of the API.
-    inputs = [COMPRESS, settings.root / "docs" / "openapi.json"]
+    inputs = [settings.root / COMPRESS, settings.root / "docs" / "openapi.json"]
     for entry in sorted(source.iterdir()):
         if entry.name not in NOT_SOURCES:
             inputs.extend([entry] if entry.is_file() else sorted(file for file in entry.rglob("*") if _is_source(file)))

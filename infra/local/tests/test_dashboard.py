@@ -23,13 +23,12 @@ class Build(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
         for name in ("dashboard/package.json", "dashboard/src/main.tsx", "dashboard/src/api/schema.d.ts", "dashboard/tests/a.test.js",
-                     "dashboard/node_modules/a/index.js", "docs/openapi.json"):
+                     "dashboard/node_modules/a/index.js", "docs/openapi.json", "infra/local/compress.mjs"):
             self.write(name, "first")
         self.settings = settings.load({}, self.root)
         self.commands = []
         for patch in (
             mock.patch.object(node, "require_installed"),
-            mock.patch.object(dashboard, "COMPRESS", self.root / "docs" / "openapi.json"),
             mock.patch.object(dashboard, "_run", self.run_command),
         ):
             patch.start()
@@ -58,7 +57,8 @@ class Build(unittest.TestCase):
                      "dashboard/src/api/schema.d.ts"):
             self.write(name, "second")
             self.assertFalse(self.built(), name)
-        for name in ("dashboard/src/main.tsx", "dashboard/package.json", "docs/openapi.json", "dashboard/src/new.ts"):
+        for name in ("dashboard/src/main.tsx", "dashboard/package.json", "docs/openapi.json", "infra/local/compress.mjs",
+                     "dashboard/src/new.ts"):
             self.write(name, "second")
             self.assertTrue(self.built(), name)
             self.assertFalse(self.built(), name)
