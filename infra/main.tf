@@ -69,6 +69,7 @@ module "stack" {
   detectors              = var.detectors
   min_relative_spread    = var.min_relative_spread
   anomaly_retention_days = var.anomaly_retention_days
+  split_metric_index     = var.split_metric_index
 
   # Incidents
   resolve_after_runs     = var.resolve_after_runs

@@ -111,7 +111,7 @@ impl Aws {
         let prefix = stack.name_prefix;
         let table = stack.table.unwrap_or_else(|| format!("{prefix}-anomalies"));
         // Nothing is stored here that could expire.
-        let store = AnomalyStore::new(&StoreConfig { table: table.clone(), retention_days: 1 }, &sdk);
+        let store = AnomalyStore::new(&StoreConfig::of_table(table.clone(), 1), &sdk);
         Ok(Self { queues: FailureQueues::new(&sdk), sdk, store, prefix, table, now })
     }
 

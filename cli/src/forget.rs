@@ -75,7 +75,7 @@ pub(crate) async fn run(connection: &Connection, args: ForgetArgs, now: Timestam
     platform::aws::ensure_account(&aws).await.context("cannot look into the table of anomalies")?;
     let table = args.table.clone().unwrap_or_else(|| format!("{}-anomalies", args.name_prefix));
     // Nothing is stored here that could expire.
-    let store = AnomalyStore::new(&StoreConfig { table: table.clone(), retention_days: 1 }, &aws);
+    let store = AnomalyStore::new(&StoreConfig::of_table(table.clone(), 1), &aws);
 
     let found = Found {
         events: rollup::events_of(&place, &catalog, customer).await?,

@@ -1,8 +1,11 @@
 """The program of the AWS emulator: ministack, in less processor time. It takes the same permission twice. emulator.py starts it."""
 
+import copy
 import functools
 import gc
+import marshal
 import runpy
+import types
 
 import hypercorn.asyncio
 import uvicorn
@@ -25,6 +28,9 @@ CONFLICT = 409
 def main() -> None:
     for name in ASKED_AGAIN:
         setattr(dynamodb, name, remembering(getattr(dynamodb, name)))
+    # They took another fifth of its time: copies of items before and after each change, and the words of expressions.
+    dynamodb.copy = types.SimpleNamespace(deepcopy=deep_copy)
+    dynamodb._tokenize = remembering_a_list(dynamodb._tokenize)
     lambda_svc._add_permission = repeatable(lambda_svc._add_permission, lambda_svc._functions)
     # With it the emulator needs a quarter less processor time than with Python's own.
     uvloop.install()
@@ -55,6 +61,25 @@ def remembering(function):
         return known(text, *rest) if type(text) is str else function(text, *rest)
 
     return answer
+
+
+def remembering_a_list(function):
+    """The same for a function that makes a list, which the caller may change."""
+    known = remembering(lambda text: tuple(function(text)))
+
+    @functools.wraps(function)
+    def answer(text):
+        return list(known(text))
+
+    return answer
+
+
+def deep_copy(value):
+    """A deep copy of an item. Python's own program for it takes six times as long, and is for what is not plain data."""
+    try:
+        return marshal.loads(marshal.dumps(value))
+    except ValueError:
+        return copy.deepcopy(value)
 
 
 def repeatable(add_permission, functions):

@@ -90,6 +90,33 @@ async fn pages_of_three_bring_each_of_fifty_once_with_every_filter() -> Result<(
 }
 
 #[tokio::test]
+async fn a_split_index_by_metric_gives_the_same_lists_and_counts() -> Result<()> {
+    let world = World::new().await?.split_sibling().await?;
+    let made = world.record_many(50, FIRST).await?;
+    let api = world.api_with(&[("SPLIT_METRIC_INDEX", "true")], &world.aws).await?;
+    type Keep = fn(&Made) -> bool;
+    let filters: [(&str, Keep); 4] = [
+        ("", |_| true),
+        ("&metric=bandwidth&severity=warning", |made| {
+            made.metric == "bandwidth" && made.severity == Severity::Warning
+        }),
+        ("&from=2026-11-21T07:00:00Z&to=2026-11-21T08:00:00Z", |made| {
+            made.detected_at == at("2026-11-21T07:00:00Z")
+        }),
+        ("&customer_id=c3", |made| made.customer == "c3"),
+    ];
+    for (filter, kept) in filters {
+        let expected: Vec<_> = made.iter().filter(|made| kept(made)).collect();
+        assert_listed(&api, filter, &expected).await?;
+        let trends = api.read(&format!("/v1/anomalies/trends?{}", filter.trim_start_matches('&'))).await?;
+        assert_figures(&trends, &expected, filter);
+    }
+    let (all, _) = pages(&api, "limit=100").await?;
+    assert_eq!(pages(&api, "limit=7").await?.0, all, "the order does not hang on the length of a page");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_untouched_anomaly_counts_as_open() -> Result<()> {
     let world = World::new().await?;
     let made = world.record_many(30, FIRST).await?;

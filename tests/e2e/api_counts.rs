@@ -163,7 +163,7 @@ async fn alerts_are_counted_in_parts() -> Result<()> {
 async fn prometheus_gets_no_part_of_a_counter() -> Result<()> {
     let world = World::new().await?;
     anomalies(&world).await?;
-    let decide = |seen: &Seen| match value(seen, ":metric").as_str() {
+    let decide = |seen: &Seen| match value(seen, ":key").as_str() {
         "compute_time" => Action::FreezeBefore,
         _ => Action::Forward,
     };

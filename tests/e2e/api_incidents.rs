@@ -80,7 +80,7 @@ fn made(
 
 /// Stores incidents as a run does. Each expires this many seconds after [`NOW`].
 async fn store(world: &World, incidents: &[Incident], lasting: impl Fn(usize) -> i64) -> Result<()> {
-    let config = StoreConfig { table: world.table.clone(), retention_days: 90 };
+    let config = StoreConfig::of_table(world.table.clone(), 90);
     let store = AnomalyStore::new(&config, &world.aws);
     for (number, incident) in incidents.iter().enumerate() {
         let text = Some("a sentence".to_owned());

@@ -149,8 +149,7 @@ async fn the_settings_and_policies_of_the_stack_hold() -> Result<()> {
     assert!(before["reminders"].as_u64() > Some(2), "{before}");
     assert_eq!(pages(&before).len(), 2);
 
-    let store =
-        AnomalyStore::new(&StoreConfig { table: world.table.clone(), retention_days: 90 }, &world.aws);
+    let store = AnomalyStore::new(&StoreConfig::of_table(world.table.clone(), 90), &world.aws);
     let deaf = serde_json::from_str(
         r#"{"metrics": {"api_calls": {"min_change": 1e9}, "bandwidth": {"min_change": 1e12}}}"#,
     )?;

@@ -84,8 +84,7 @@ pub async fn insert_calls(
 impl World {
     /// Stores anomalies as a run does.
     pub async fn record(&self, made: &[Made]) -> Result<()> {
-        let store =
-            AnomalyStore::new(&StoreConfig { table: self.table.clone(), retention_days: 90 }, &self.aws);
+        let store = AnomalyStore::new(&StoreConfig::of_table(self.table.clone(), 90), &self.aws);
         let judged_by = JudgedBy {
             catalog_version: "catalog",
             config_version: "0",

@@ -11,9 +11,13 @@ use platform::aws::SdkConfig;
 use crate::World;
 use crate::world::clickhouse_client;
 
+/// The two indexes by metric, of which a table has one.
+const WHOLE: (&str, &str) = ("metric-severity-index", "metric");
+const SPLIT: (&str, &str) = ("metric-part-index", "metric_part");
+
 /// A table of anomalies with its indexes.
 pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
-    create(aws, name, &[("entity-index", "entity_key"), ("execution-index", "execution_key")]).await
+    create(aws, name, &[WHOLE, ("entity-index", "entity_key"), ("execution-index", "execution_key")]).await
 }
 
 /// Drops the database with the last world on it: a server that has the tables of all tests is slow.
@@ -43,12 +47,20 @@ impl World {
     pub async fn earlier_sibling(&self) -> Result<Self> {
         let sibling = self.sibling().await?;
         let table = format!("{}_earlier", sibling.table);
-        create(&self.aws, &table, &[]).await?;
+        create(&self.aws, &table, &[WHOLE]).await?;
+        Ok(Self { table, ..sibling })
+    }
+
+    /// Another world on the same usage, whose table has the split index by metric.
+    pub async fn split_sibling(&self) -> Result<Self> {
+        let sibling = self.sibling().await?;
+        let table = format!("{}_split", sibling.table);
+        create(&self.aws, &table, &[SPLIT]).await?;
         Ok(Self { table, ..sibling })
     }
 }
 
-/// * `more`: the indexes beside the first three, each with its key.
+/// * `more`: the indexes of anomalies by time, each with its key.
 async fn create(aws: &SdkConfig, name: &str, more: &[(&str, &str)]) -> Result<()> {
     let attribute =
         |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
@@ -67,14 +79,12 @@ async fn create(aws: &SdkConfig, name: &str, more: &[(&str, &str)]) -> Result<()
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute("pk", ScalarAttributeType::S)?)
         .attribute_definitions(attribute("sk", ScalarAttributeType::S)?)
-        .attribute_definitions(attribute("metric", ScalarAttributeType::S)?)
         .attribute_definitions(attribute("detected_at", ScalarAttributeType::N)?)
         .attribute_definitions(attribute("pending_alert", ScalarAttributeType::S)?)
         .attribute_definitions(attribute("incident_shard", ScalarAttributeType::S)?)
         .attribute_definitions(attribute("last_window", ScalarAttributeType::N)?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index("metric-severity-index", "metric", "detected_at")?)
         .global_secondary_indexes(index("pending-alerts-index", "pending_alert", "detected_at")?)
         .global_secondary_indexes(index("incidents-index", "incident_shard", "last_window")?);
     for (name, key) in more {

@@ -1,7 +1,9 @@
 """The changes of the AWS emulator's program."""
 
 import importlib.util
+import re
 import unittest
+from collections import defaultdict
 from unittest import mock
 
 import emulator_program
@@ -16,12 +18,33 @@ class Remembering(unittest.TestCase):
                              (" of 1", "slot of 1", " of 1", " of ['1']"))
         self.assertEqual(function.call_count, 2 + 4)
 
+    def test_a_list_is_made_once_and_each_caller_gets_one_of_its_own(self):
+        function = mock.Mock(side_effect=str.split, __name__="function")
+        answer = emulator_program.remembering_a_list(function)
+        answer("a b").append("changed")
+        self.assertEqual(answer("a b"), ["a", "b"])
+        self.assertEqual(function.call_count, 1)
+
     def test_the_emulator_has_the_functions_that_are_asked_again(self):
         folder = importlib.util.find_spec("ministack.services").submodule_search_locations[0]
         with open(f"{folder}/dynamodb.py", encoding="utf-8") as file:
             text = file.read()
         for name in emulator_program.ASKED_AGAIN:
             self.assertIn(f"\ndef {name}(", text)
+        self.assertIn("\ndef _tokenize(expr):", text)
+        # Nothing else of the module of copies is there afterwards.
+        self.assertEqual(set(re.findall(r"\bcopy\.(\w+)", text)), {"deepcopy"})
+
+
+class DeepCopy(unittest.TestCase):
+    def test_a_copy_is_equal_and_a_change_of_it_leaves_the_original(self):
+        by_key = defaultdict(dict, {"a": {"N": "1"}})
+        for original in ({"a": {"L": [{"S": "x"}, {"B": b"y"}, {"NULL": True}]}}, {"a": by_key}):
+            copied = emulator_program.deep_copy(original)
+            self.assertEqual(copied, original)
+            self.assertIs(type(copied["a"]), type(original["a"]))
+            copied["a"].clear()
+            self.assertNotEqual(copied, original)
 
 
 class Repeatable(unittest.TestCase):

@@ -154,6 +154,7 @@ locals {
     local.dashboard_environment,
     local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
     var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
+    var.split_metric_index ? { SPLIT_METRIC_INDEX = "true" } : {},
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.
@@ -229,7 +230,7 @@ locals {
       {
         sid       = "ListByIndex"
         actions   = ["dynamodb:Query"]
-        resources = [for index in [local.severity_index_name, local.pending_index_name, local.incidents_index_name, local.entity_index_name, local.execution_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
+        resources = [for index in [local.metric_index_name, local.pending_index_name, local.incidents_index_name, local.entity_index_name, local.execution_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
       },
       {
         # People are notified of a person's decision at once, not at the next run.

@@ -25,7 +25,7 @@ locals {
   notifier_failure_queue_name     = "${local.notifier_name}-failures"
   notifier_dead_letter_queue_name = "${local.notifier_name}-dlq"
 
-  severity_index_name  = "metric-severity-index"
+  metric_index_name    = var.split_metric_index ? "metric-part-index" : "metric-severity-index"
   pending_index_name   = "pending-alerts-index"
   incidents_index_name = "incidents-index"
   entity_index_name    = "entity-index"

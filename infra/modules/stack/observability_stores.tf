@@ -77,7 +77,7 @@ resource "aws_cloudwatch_log_metric_filter" "clickhouse_time" {
 # its state on missing data. FILL gives the zeros.
 resource "aws_cloudwatch_metric_alarm" "table_throttles" {
   alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
-  alarm_description   = "DynamoDB throttled writes to ${aws_dynamodb_table.anomalies.name} or its index ${local.severity_index_name}. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
+  alarm_description   = "DynamoDB throttled writes to ${aws_dynamodb_table.anomalies.name} or its index ${local.metric_index_name}. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
@@ -114,10 +114,10 @@ resource "aws_cloudwatch_metric_alarm" "table_throttles" {
 }
 
 locals {
-  throttled_indexes_of_writes = var.detailed_alarms ? [local.severity_index_name, local.pending_index_name, local.incidents_index_name, local.entity_index_name, local.execution_index_name] : [local.severity_index_name]
+  throttled_indexes_of_writes = var.detailed_alarms ? [local.metric_index_name, local.pending_index_name, local.incidents_index_name, local.entity_index_name, local.execution_index_name] : [local.metric_index_name]
 
   # A list by entity or by execution that is throttled answers 503 and delays no run. So all counters are ten, as many as an alarm takes.
-  throttled_indexes_of_reads = var.detailed_alarms ? [local.severity_index_name, local.pending_index_name, local.incidents_index_name] : []
+  throttled_indexes_of_reads = var.detailed_alarms ? [local.metric_index_name, local.pending_index_name, local.incidents_index_name] : []
 
   throttle_metrics = merge(
     { table_writes = { metric = "WriteThrottleEvents", dimensions = local.table_dimension } },

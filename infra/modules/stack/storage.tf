@@ -19,7 +19,7 @@ resource "aws_dynamodb_table" "anomalies" {
   }
 
   attribute {
-    name = "metric"
+    name = local.metric_index_key
     type = "S"
   }
 
@@ -53,9 +53,10 @@ resource "aws_dynamodb_table" "anomalies" {
     type = "S"
   }
 
+  # All anomalies by metric. The split index has eight keys a metric in place of one, for storms.
   global_secondary_index {
-    name            = local.severity_index_name
-    hash_key        = "metric"
+    name            = local.metric_index_name
+    hash_key        = local.metric_index_key
     range_key       = "detected_at"
     projection_type = "ALL"
   }
@@ -112,6 +113,9 @@ resource "aws_dynamodb_table" "anomalies" {
 }
 
 locals {
+  # The attribute of an anomaly that is the key of the index by metric.
+  metric_index_key = var.split_metric_index ? "metric_part" : "metric"
+
   # The kinds of items in the table, by the start of their partition keys, as conditions of a permission. IAM compares
   # the key of the item itself, or the partition key of a query on the table. A query of an index has the index's own
   # key, so it needs a statement without these conditions.

@@ -1,9 +1,9 @@
 //! Reading anomalies: one by its id, and lists of them.
 //!
 //! A customer's anomalies are read from the table, those of an entity or an execution from the index of each (`by_index`), and
-//! a metric's anomalies from the index by metric. The list of all
-//! customers is a merge of the metrics' lists. Its order is newest first, then the order of the metrics. A customer's
-//! own list uses the order of the keys within one time. Each order is total, so the last anomaly of a list page is all
+//! a metric's anomalies from the index by metric (`metric_index`). The list of all customers is a merge of the lists of its keys. Its
+//! order is newest first, then the order of the metrics, then that of a metric's parts. A customer's own list uses the order of the
+//! keys within one time. Each order is total, so the last anomaly of a list page is all
 //! that the next list page needs.
 //!
 //! Items past their `ttl` are never shown, although DynamoDB may keep them for days.
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Conditions;
-use super::keys::{self, Key, METRIC_INDEX};
+use super::keys::{self, Key};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
 use super::search::{SearchText, Searched};
 use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
@@ -110,13 +110,16 @@ impl AnomalyStore {
             }
         }
         let queries = self.queries(filter, metrics, after, now).into_iter();
-        let sources = queries.map(|(rank, query)| {
-            Source::new(rank, query.limit(READ_AT_ONCE), after).saying(filter.text.as_ref())
-        });
+        let at_once = match filter.customer {
+            Some(_) => READ_AT_ONCE,
+            None => READ_AT_ONCE / i32::from(self.metric_index.parts()),
+        };
+        let sources = queries
+            .map(|(rank, query)| Source::new(rank, query.limit(at_once), after).saying(filter.text.as_ref()));
         self.merge(sources.collect(), limit, deadline).await
     }
 
-    /// The queries that find all of a filter's anomalies, newest first. Each carries the place of its metric.
+    /// The queries that find all of a filter's anomalies, newest first. Each carries the place of its key of the index.
     pub(crate) fn queries(
         &self,
         filter: &AnomalyFilter,
@@ -144,26 +147,34 @@ impl AnomalyStore {
         }
         let wanted =
             |metric: &MetricName| filter.metrics.as_ref().is_none_or(|wanted| wanted.contains(metric));
+        let index = self.metric_index;
+        let rank = |metric: usize, part: u8| metric * usize::from(index.parts()) + usize::from(part);
         let resumed = after.and_then(|after| {
-            let rank = metrics.iter().position(|metric| *metric == after.metric)?;
-            Some((rank, after.detected_at))
+            let metric = metrics.iter().position(|metric| *metric == after.metric)?;
+            Some((rank(metric, index.part(&after.customer_id)), after.detected_at))
         });
         let metrics = metrics.iter().enumerate().filter(|(_, metric)| wanted(metric));
-        metrics
-            .filter_map(|(rank, metric)| {
-                let last = newest_left(rank, resumed, until - 1);
-                let start = after.filter(|after| after.metric == *metric).map(key_in_index);
-                let query = self
-                    .filtered(filter, None, now)
-                    .index_name(METRIC_INDEX)
-                    .key_condition_expression("metric = :metric AND detected_at BETWEEN :from AND :last")
-                    .expression_attribute_values(":metric", AttributeValue::S(metric.to_string()))
-                    .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
-                    .expression_attribute_values(":last", AttributeValue::N(last.to_string()))
-                    .set_exclusive_start_key(start);
-                (from <= last).then_some((rank, query))
-            })
-            .collect()
+        let keys = metrics.flat_map(|(place, metric)| {
+            (0..index.parts()).map(move |part| (rank(place, part), index.key(metric, part)))
+        });
+        let (name, attribute) = (index.name(), index.attribute());
+        keys.filter_map(|(rank, key)| {
+            let last = newest_left(rank, resumed, until - 1);
+            let start = after.filter(|_| resumed.is_some_and(|(resumed, _)| resumed == rank));
+            let start = start.map(|after| key_in_index(after, attribute, &key));
+            let query = self
+                .filtered(filter, None, now)
+                .index_name(name)
+                .key_condition_expression(format!(
+                    "{attribute} = :key AND detected_at BETWEEN :from AND :last"
+                ))
+                .expression_attribute_values(":key", AttributeValue::S(key))
+                .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
+                .expression_attribute_values(":last", AttributeValue::N(last.to_string()))
+                .set_exclusive_start_key(start);
+            (from <= last).then_some((rank, query))
+        })
+        .collect()
     }
 
     /// * `metrics`: only these. A query of the index is of one metric, and takes no condition on it.
@@ -249,16 +260,18 @@ impl Readable for AnomalyItem {
     }
 }
 
-pub(crate) fn key(position: &AnomalyPosition) -> Key {
+fn key(position: &AnomalyPosition) -> Key {
     let AnomalyPosition { detected_at, metric, customer_id, entity } = position;
     keys::anomaly_key(customer_id, *detected_at, metric, entity.as_deref())
 }
 
-fn key_in_index(position: &AnomalyPosition) -> Attributes {
-    let AnomalyPosition { detected_at, metric, .. } = position;
+/// The key of an anomaly in an index by time.
+///
+/// * `attribute`, `value`: the first part of the key of the index.
+pub(crate) fn key_in_index(position: &AnomalyPosition, attribute: &str, value: &str) -> Attributes {
     let mut key = key(position).attributes();
-    key.insert("metric".to_owned(), AttributeValue::S(metric.to_string()));
-    key.insert("detected_at".to_owned(), AttributeValue::N(detected_at.to_string()));
+    key.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+    key.insert("detected_at".to_owned(), AttributeValue::N(position.detected_at.to_string()));
     key
 }
 

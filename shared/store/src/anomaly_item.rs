@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Key};
+use super::metric_index::metric_part;
 use super::{AlertState, HistoryEntry};
 
 /// An anomaly as an item. Times are Unix milliseconds. Only `ttl` is in seconds, because DynamoDB wants seconds.
@@ -85,6 +86,9 @@ pub struct AnomalyItem {
     pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
+    /// The key of the split index by metric. Absent in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_part: Option<String>,
     /// The key of the index by entity. Absent for the customer as a whole, and in items of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_key: Option<String>,
@@ -130,6 +134,7 @@ impl AnomalyItem {
         let ids = anomaly.about.as_ref().map(|about| &about.ids);
         let execution = ids.and_then(|ids| ids.get("execution_id").or(ids.get("trace_id")));
         Self {
+            metric_part: Some(metric_part(&anomaly.metric, &anomaly.customer_id)),
             entity_key: anomaly.entity.as_ref().map(|entity| keys::entity(&anomaly.customer_id, entity)),
             execution_key: execution.map(|id| keys::execution(&anomaly.customer_id, id)),
             pk,
@@ -292,6 +297,7 @@ mod tests {
                 "examples",
                 "example_ids",
                 "affected_entities",
+                "metric_part",
             ] {
                 assert!(stored.contains_key(name), "{name}");
             }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::anomalies::{AnomalyFilter, AnomalyPosition, key};
+use super::anomalies::{AnomalyFilter, AnomalyPosition, key_in_index};
 use super::keys::{self, ENTITY_INDEX, EXECUTION_INDEX};
 use super::{AnomalyStore, StoreError};
 
@@ -42,12 +42,7 @@ impl AnomalyStore {
         now: Timestamp,
     ) -> Option<QueryFluentBuilder> {
         let (index, attribute, value) = filter.lookup()?;
-        let start = after.map(|after| {
-            let mut start = key(after).attributes();
-            start.insert(attribute.to_owned(), AttributeValue::S(value.clone()));
-            start.insert("detected_at".to_owned(), AttributeValue::N(after.detected_at.to_string()));
-            start
-        });
+        let start = after.map(|after| key_in_index(after, attribute, &value));
         let query = self
             .filtered(filter, filter.metrics.as_deref(), now)
             .index_name(index)

@@ -32,9 +32,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::Attributes;
 
-/// Index of anomalies by metric and time.
-pub(crate) const METRIC_INDEX: &str = "metric-severity-index";
-
 /// Index of the anomalies of an entity by time. Anomalies of customers as a whole are not in it.
 pub(crate) const ENTITY_INDEX: &str = "entity-index";
 
@@ -180,7 +177,12 @@ pub(crate) fn closed_incident(subject: &Subject, opened_at: i64) -> String {
 
 /// The part of the index that a customer's incidents are in.
 pub(crate) fn incident_part(customer: &CustomerId) -> u8 {
-    Sha256::digest(customer.as_str().as_bytes())[0] % INCIDENT_PARTS
+    part_of(customer, INCIDENT_PARTS)
+}
+
+/// The part of an index with so many parts that a customer's items are in.
+pub(crate) fn part_of(customer: &CustomerId, parts: u8) -> u8 {
+    Sha256::digest(customer.as_str().as_bytes())[0] % parts
 }
 
 pub(crate) fn notice(subject: &Subject, event: Event, detected_at: i64) -> Key {

@@ -44,6 +44,7 @@ mod incident_sort;
 mod incidents;
 mod keys;
 mod merge;
+mod metric_index;
 mod notes;
 mod notice;
 mod outbox;
@@ -75,6 +76,7 @@ pub use incident_list::{IncidentFilter, IncidentPosition};
 pub use incident_sort::{IncidentOrder, Sorted, SortedPosition};
 pub use keys::ItemKind;
 pub use merge::{ListPage, Listed};
+pub use metric_index::MetricIndex;
 pub use notes::RunStatus;
 pub use notice::Notice;
 pub use outbox::{Claim, Pending, PendingAlerts, Recorded};
@@ -90,6 +92,7 @@ pub struct AnomalyStore {
     client: Client,
     table: String,
     retention: Duration,
+    metric_index: MetricIndex,
 }
 
 /// The run that writes, and its time. Each try of a run is a new writer.
@@ -108,6 +111,7 @@ impl AnomalyStore {
             client: Client::from_conf(config_of_client),
             table: config.table.clone(),
             retention: Duration::from_secs(u64::from(config.retention_days) * 86_400),
+            metric_index: config.metric_index,
         }
     }
 

@@ -253,7 +253,7 @@ impl Seeded {
 }
 
 fn store_of(table: &str, aws: &SdkConfig) -> AnomalyStore {
-    AnomalyStore::new(&StoreConfig { table: table.to_owned(), retention_days: 90 }, aws)
+    AnomalyStore::new(&StoreConfig::of_table(table, 90), aws)
 }
 
 fn now() -> Timestamp {

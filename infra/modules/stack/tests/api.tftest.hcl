@@ -325,6 +325,7 @@ run "settings_reach_the_api_and_its_function_checks_as_the_detector_does" {
     api_tenant_requests_per_minute           = 30
     api_tenant_clickhouse_seconds_per_minute = 5
     api_reserved_concurrency                 = 7
+    split_metric_index                       = true
     api_scopes                               = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
   }
 
@@ -338,6 +339,26 @@ run "settings_reach_the_api_and_its_function_checks_as_the_detector_does" {
       ] : name => try(module.api[0].settings.environment[name], "")
     } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
     error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
+  }
+
+  # The index by metric is split for the table, the API and the alarm.
+  assert {
+    condition = {
+      key        = one([for index in aws_dynamodb_table.anomalies.global_secondary_index : "${index.hash_key} ${index.range_key} ${index.projection_type}" if index.name == "metric-part-index"])
+      attributes = [for attribute in aws_dynamodb_table.anomalies.attribute : attribute.name if startswith(attribute.name, "metric")]
+      indexes    = length(aws_dynamodb_table.anomalies.global_secondary_index)
+      api        = module.api[0].settings.environment["SPLIT_METRIC_INDEX"]
+      permitted  = [for statement in local.api_policy_statements : startswith(statement.resources[0], "${aws_dynamodb_table.anomalies.arn}/index/metric-part-index") if statement.sid == "ListByIndex"]
+      alarm      = join(" ", local.throttled_indexes_of_writes)
+      } == {
+      key        = "metric_part detected_at ALL"
+      attributes = ["metric_part"]
+      indexes    = 5
+      api        = "true"
+      permitted  = [true]
+      alarm      = "metric-part-index"
+    }
+    error_message = "With split_metric_index the split index must take the place of the other one everywhere."
   }
 
   # A tenant is held to its limits.
