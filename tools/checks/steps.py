@@ -24,6 +24,8 @@ DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_d
 LONGEST = ("browser", "browser-reading")
 # The files of browser tests that change nothing. They run beside those that do.
 READING = ("entities", "rights", "robust", "sign-in")
+# Errors without backtraces, also where RUST_BACKTRACE is set: tests make thousands of errors. A panic still has its backtrace.
+NO_BACKTRACES = {"RUST_LIB_BACKTRACE": "0"}
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -33,9 +35,9 @@ def all_steps(root: Path) -> Dict[str, Step]:
     reports = root / ".local" / "checks" / "reports"
     cargo = {"CARGO_TARGET_DIR": str(root / "target"), "CARGO_TERM_COLOR": "never"}
     # Without line numbers for backtraces, which cost a sixth of the time of compiling. A panic names its line all the same.
-    compiler = {**cargo, **linting_compiler(root), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    compiler = {**cargo, **linting_compiler(root), **NO_BACKTRACES, "CARGO_PROFILE_DEV_DEBUG": "0"}
     of_tests = [sys.executable, "infra/local/cloud_of_tests.py"]
-    place, of_pages = places.choose(root)
+    place, of_pages = ({**part, **NO_BACKTRACES} for part in places.choose(root))
     everything = ["cargo", "build", "--workspace", "--all-targets"]
 
     def tests(profile: str, which: str, under=()) -> List[str]:
