@@ -243,21 +243,32 @@ async fn doctor_says_that_a_server_or_a_stack_is_not_there() -> Result<()> {
 }
 
 #[tokio::test]
-async fn doctor_names_the_grant_that_a_function_misses() -> Result<()> {
+async fn doctor_names_a_refused_password_and_the_grant_that_a_function_misses() -> Result<()> {
     let engine = Engine::in_zone("UTC").await?;
     let client = clickhouse_client(&engine.url, "system");
     let catalog = catalog::Catalog::built_in()?;
     warehouse::rollup::migrate(&Place::at(&client, "metering"), &catalog, &Options::default(), |_| {})
         .await?;
     client.clone().with_database("metering").query_raw(&events(0)).execute().await?;
-    let secrets = aws_sdk_secretsmanager::Client::new(&platform::aws::config().await);
-    let login = json!({ "username": READER, "password": READER_PASSWORD }).to_string();
-    let name = uuid::Uuid::new_v4().to_string();
-    let made = secrets.create_secret().name(name).secret_string(login).send().await?;
-    let arn = made.arn.context("a secret without an ARN")?;
-    let stack =
-        lambda(Some(json!({ "CLICKHOUSE_DATABASE": "metering", "CLICKHOUSE_SECRET_ARN": arn }))).await?;
-    let answer = meterflow(Some((engine.url.as_str(), "metering")), &["doctor"], &stack.url).await?;
+    let doctor = async |password: &str| -> Result<Answer> {
+        let secrets = aws_sdk_secretsmanager::Client::new(&platform::aws::config().await);
+        let login = json!({ "username": READER, "password": password }).to_string();
+        let name = uuid::Uuid::new_v4().to_string();
+        let made = secrets.create_secret().name(name).secret_string(login).send().await?;
+        let arn = made.arn.context("a secret without an ARN")?;
+        let variables = json!({ "CLICKHOUSE_DATABASE": "metering", "CLICKHOUSE_SECRET_ARN": arn });
+        let stack = lambda(Some(variables)).await?;
+        meterflow(Some((engine.url.as_str(), "metering")), &["doctor"], &stack.url).await
+    };
+    doctor("another one").await?.assert(
+        1,
+        &[
+            "WRONG    meterflow-anomaly-detection: ClickHouse refuses its user reader or the password. Store the right",
+            "WRONG    meterflow-anomaly-api: ClickHouse refuses its user reader",
+            "2 things are wrong",
+        ],
+    );
+    let answer = doctor(READER_PASSWORD).await?;
     answer.assert(
         1,
         &[

@@ -210,6 +210,12 @@ async fn of_grants(
                 format!("{function}: its user {} may not {right} on {table}", login.username),
                 format!("Run GRANT {right} ON {table} TO {}", login.username),
             )),
+            Err(error) if warehouse::usage::refuses_login(&error) => {
+                return vec![Finding::wrong(
+                    format!("{function}: ClickHouse refuses its user {} or the password", login.username),
+                    "Store the right ones in the secret of the function, or change them in ClickHouse",
+                )];
+            }
             Err(error) => Some(Finding::unknown(
                 format!("{function}: whether its user may {right} on {table}"),
                 warehouse::rollup::one_line(&error),

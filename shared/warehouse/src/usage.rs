@@ -39,7 +39,7 @@ mod windows_before;
 
 pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FailedInARow, FinishedEvent, Outcomes};
 pub(crate) use error::exception_code;
-pub use error::{QueryContext, UsageError, UsageErrorKind};
+pub use error::{QueryContext, UsageError, UsageErrorKind, refuses_login};
 pub use examples::{ExamplesRequest, Wanted};
 pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};
 pub use hours_of_events::EventsOfHour;

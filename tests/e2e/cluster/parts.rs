@@ -57,8 +57,11 @@ async fn finds_the_same(app: &App, world: &World, beside: &World) -> Result<()> 
     let flat = detector(beside).await?;
     for time in [END, NEXT] {
         assert_eq!(found(run(app, &hourly(time)).await?), found(run(&flat, &hourly(time)).await?), "{time}");
-        fit(app, time).await;
-        fit(&flat, time).await;
+        // The second run judges by the models of the first hour.
+        if time == END {
+            fit(app, time).await;
+            fit(&flat, time).await;
+        }
     }
     let of_list = stored(world).await?;
     assert!(!of_list.is_empty());

@@ -163,9 +163,10 @@ impl UsageError {
 
 pub(super) fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageError {
     let context = context.clone();
+    if refuses_login(&source) {
+        return UsageError::Authentication { context, source };
+    }
     match exception_code(&source) {
-        // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
-        Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
         // UNKNOWN_TABLE, UNKNOWN_DATABASE
         Some(60 | 81) => UsageError::NotMigrated { context, source },
         // TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_BYTES
@@ -186,6 +187,12 @@ fn is_permanent(error: &clickhouse::error::Error) -> bool {
         Error::Network(_) | Error::TimedOut | Error::Decompression(_) | Error::NotEnoughData => false,
         _ => true,
     }
+}
+
+/// Whether ClickHouse does not let the user in.
+pub fn refuses_login(error: &clickhouse::error::Error) -> bool {
+    // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
+    matches!(exception_code(error), Some(516 | 192 | 193 | 194))
 }
 
 /// The number in "Code: 60. DB::Exception: …".
