@@ -154,11 +154,6 @@ locals {
     local.dashboard_environment,
     local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
     var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
-    {
-      for name, value in {
-        SPLIT_METRIC_INDEX = var.split_metric_index ? "true" : null
-      } : name => value if value != null
-    },
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.

@@ -31,6 +31,7 @@ locals {
         AWS_ENDPOINT_URL            = var.aws_endpoint_url
         SSL_CERT_FILE               = local.certificates
         OTEL_EXPORTER_OTLP_ENDPOINT = var.otel_endpoint
+        SPLIT_METRIC_INDEX          = var.split_metric_index ? "true" : null
       } : name => value if value != null
     },
   )

@@ -335,7 +335,7 @@ run "settings_reach_the_api_and_its_function_checks_as_the_detector_does" {
       for name in [
         "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
         "DETECTORS", "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
-        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
+        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL", "SPLIT_METRIC_INDEX",
       ] : name => try(module.api[0].settings.environment[name], "")
     } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
     error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
