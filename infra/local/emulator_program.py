@@ -1,4 +1,4 @@
-"""The program of the AWS emulator: ministack, in less processor time. It takes the same permission twice. emulator.py starts it."""
+"""The program of the AWS emulator: ministack, in less processor time. It takes the same permission and the same alias twice. emulator.py starts it."""
 
 import copy
 import functools
@@ -32,6 +32,7 @@ def main() -> None:
     dynamodb.copy = types.SimpleNamespace(deepcopy=deep_copy)
     dynamodb._tokenize = remembering_a_list(dynamodb._tokenize)
     lambda_svc._add_permission = repeatable(lambda_svc._add_permission, lambda_svc._functions)
+    lambda_svc._create_alias = repeatable_alias(lambda_svc._create_alias, lambda_svc._functions)
     # With it the emulator needs a quarter less processor time than with Python's own.
     uvloop.install()
     # The server that the emulator starts reads and writes HTTP in Python. This one has a parser in C.
@@ -101,6 +102,26 @@ def repeatable(add_permission, functions):
         is_known = policy["Statement"][-1] in there
         policy["Statement"] = there
         return again if is_known else first
+
+    return answer
+
+
+def repeatable_alias(create_alias, functions):
+    """Makes an alias, also one that is there already and says the same. AWS and the emulator refuse the second one, and Terraform fails."""
+
+    @functools.wraps(create_alias)
+    def answer(name, alias):
+        first = create_alias(name, alias)
+        if first[0] != CONFLICT:
+            return first
+        aliases = functions[name]["aliases"]
+        there = aliases.pop(alias["Name"])
+        again = create_alias(name, alias)
+        made = aliases[alias["Name"]]
+        if {**made, "RevisionId": None} == {**there, "RevisionId": None}:
+            return again
+        aliases[alias["Name"]] = there
+        return first
 
     return answer
 

@@ -74,12 +74,39 @@ class Repeatable(unittest.TestCase):
         kept = self.functions["notifier"]["policy"]["Statement"]
         self.assertEqual(kept, [{"Sid": "AllowAlerts", "Principal": "sns"}])
 
-    def test_the_emulator_has_the_function(self):
+    def test_the_emulator_has_the_functions(self):
         folder = importlib.util.find_spec("ministack.services").submodule_search_locations[0]
         with open(f"{folder}/lambda_svc.py", encoding="utf-8") as file:
             text = file.read()
         self.assertIn("\ndef _add_permission(\n    func_name: str,\n    data: dict,\n", text)
+        self.assertIn("\ndef _create_alias(func_name: str, data: dict):", text)
         self.assertIn("\n_functions = ", text)
+
+
+class RepeatableAlias(unittest.TestCase):
+    def setUp(self):
+        self.functions = {"notifier": {"aliases": {}}}
+        self.create = emulator_program.repeatable_alias(self.emulator, self.functions)
+        self.made = 0
+
+    def emulator(self, name, alias):
+        aliases = self.functions[name]["aliases"]
+        if alias["Name"] in aliases:
+            return 409, "Alias already exists"
+        self.made += 1
+        aliases[alias["Name"]] = {**alias, "RevisionId": self.made}
+        return 201, self.made
+
+    def test_an_alias_is_made_again_if_it_is_the_same(self):
+        alias = {"Name": "live", "FunctionVersion": "1"}
+        self.assertEqual([self.create("notifier", alias)[0] for _ in range(2)], [201, 201])
+        self.assertEqual(self.functions["notifier"]["aliases"], {"live": {**alias, "RevisionId": 2}})
+
+    def test_an_alias_of_another_version_is_refused_and_the_first_one_stays(self):
+        self.create("notifier", {"Name": "live", "FunctionVersion": "1"})
+        self.assertEqual(self.create("notifier", {"Name": "live", "FunctionVersion": "2"}), (409, "Alias already exists"))
+        self.assertEqual(self.functions["notifier"]["aliases"]["live"], {"Name": "live", "FunctionVersion": "1", "RevisionId": 1})
+
 
 
 if __name__ == "__main__":
