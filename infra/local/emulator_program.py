@@ -12,6 +12,8 @@ import uvicorn
 import uvloop
 from ministack.services import dynamodb, lambda_svc
 
+from emulator_pages import Pages
+
 # Functions of one text, which the emulator asks again and again about the same texts: the numbers of an item at each read of the
 # item, and the expressions of each call. They took a seventh of its time.
 ASKED_AGAIN = ("_condition_syntax_error", "_ddb_canonicalize_number", "_number_error", "_number_size_bytes")
@@ -31,6 +33,7 @@ def main() -> None:
     # They took another fifth of its time: copies of items before and after each change, and the words of expressions.
     dynamodb.copy = types.SimpleNamespace(deepcopy=deep_copy)
     dynamodb._tokenize = remembering_a_list(dynamodb._tokenize)
+    Pages(dynamodb).install()
     lambda_svc._add_permission = repeatable(lambda_svc._add_permission, lambda_svc._functions)
     lambda_svc._create_alias = repeatable_alias(lambda_svc._create_alias, lambda_svc._functions)
     # With it the emulator needs a quarter less processor time than with Python's own.
