@@ -26,6 +26,7 @@ module "stack" {
   schedule_expression       = var.schedule_expression
   schedule_enabled          = var.schedule_enabled
   detector_shards           = var.detector_shards
+  detector_memory_mb        = var.detector_memory_mb
   missing_run_alarm_minutes = var.missing_run_alarm_minutes
 
   # ClickHouse and the catalog of metrics

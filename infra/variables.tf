@@ -123,6 +123,12 @@ variable "detector_shards" {
   default     = 1
 }
 
+variable "detector_memory_mb" {
+  description = "Memory of a run in MB, from 512 to 10240. It buys processor time too: 1769 are one core. A storm, in which many customers look odd at once, is judged and told sooner."
+  type        = number
+  default     = 512
+}
+
 variable "missing_run_alarm_minutes" {
   description = "Minutes without a completed run, of any of detector_shards, until the alarm goes off."
   type        = number

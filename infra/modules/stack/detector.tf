@@ -5,7 +5,7 @@ module "detector" {
   description  = "Checks every customer's usage of the last hours against the customer's own past"
   package      = local.packages.detector
   architecture = var.architecture
-  memory_mb    = 512
+  memory_mb    = var.detector_memory_mb
   environment  = local.detector_environment
 
   timeout_seconds      = local.detector_timeout_seconds

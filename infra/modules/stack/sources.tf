@@ -17,7 +17,7 @@ module "sources" {
   description  = "Checks all entities of a source against their own past"
   package      = local.packages.detector
   architecture = var.architecture
-  memory_mb    = 512
+  memory_mb    = var.detector_memory_mb
   environment  = local.detector_environment
 
   # By default nothing is reserved, so no source waits for another. Two runs at once record and tell nothing twice.

@@ -222,6 +222,18 @@ variable "detector_shards" {
   }
 }
 
+variable "detector_memory_mb" {
+  description = "Memory of a run in MB, from 512 to 10240. It buys processor time too: 1769 are one core. A storm, in which many customers look odd at once, is judged and told sooner."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.detector_memory_mb >= 512 && var.detector_memory_mb <= 10240 && floor(var.detector_memory_mb) == var.detector_memory_mb
+    error_message = "detector_memory_mb must be a whole number from 512 to 10240."
+  }
+}
+
 variable "missing_run_alarm_minutes" {
   description = "Minutes without a completed run, of any of detector_shards, until the alarm goes off. They must exceed the schedule's interval."
   type        = number

@@ -393,6 +393,7 @@ run "a_longer_catalog_takes_the_advanced_tier_and_each_function_may_have_a_reser
     api_package                   = "versions.tf"
     api_access_log_class          = "INFREQUENT_ACCESS"
     detector_shards               = 2
+    detector_memory_mb            = 1769
     reserved_concurrency          = -1
   }
 
@@ -436,5 +437,10 @@ run "a_longer_catalog_takes_the_advanced_tier_and_each_function_may_have_a_reser
   assert {
     condition     = module.detector.settings.reserved_concurrency == -1
     error_message = "-1 must stay -1, however many shards there are."
+  }
+
+  assert {
+    condition     = [for function in [module.detector, module.sources[0], module.checks[0]] : function.settings.memory_mb] == [1769, 1769, 512]
+    error_message = "Runs must have the memory that is given, and checks of single events that of the contract."
   }
 }

@@ -44,6 +44,7 @@ run "plainly_wrong_values_are_refused" {
     anomalies_per_hour_alarm = -1
     anomaly_share_alarm      = 100
 
+    detector_memory_mb         = 511
     missing_run_alarm_minutes  = 70
     newest_event_alarm_minutes = 59
 
@@ -91,6 +92,7 @@ run "plainly_wrong_values_are_refused" {
     var.max_pages_per_customer,
     var.anomalies_per_hour_alarm,
     var.anomaly_share_alarm,
+    var.detector_memory_mb,
     var.missing_run_alarm_minutes,
     var.newest_event_alarm_minutes,
     var.notifier_package,
@@ -143,6 +145,7 @@ run "subtly_wrong_values_are_refused" {
     alert_emails = ["billing@example.com", "Billing@example.com"]
     ops_emails   = ["oncall@example.com", "oncall@example.com"]
     # CloudWatch looks back a day at most.
+    detector_memory_mb        = 10241
     missing_run_alarm_minutes = 1455
     # No stack waits longer than a week for an event.
     newest_event_alarm_minutes = 10081
@@ -172,6 +175,7 @@ run "subtly_wrong_values_are_refused" {
     var.threshold,
     var.alert_emails,
     var.ops_emails,
+    var.detector_memory_mb,
     var.missing_run_alarm_minutes,
     var.newest_event_alarm_minutes,
     var.max_pages_per_run,
