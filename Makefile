@@ -116,8 +116,8 @@ soak: ## Incident handling over 100,000 simulated schedules (an hour)
 bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished machines sizes dashboard chaos storm' chooses)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py $(PARTS)
 
-bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
-	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
+bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk; PARTS=storm: a storm of 200,000)
+	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large $(PARTS)
 
 bench-cluster: setup build-release ## The work of a sweep on one, two and four shards of ClickHouse (minutes)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py cluster

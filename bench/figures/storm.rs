@@ -1,6 +1,6 @@
-//! A storm: so many anomalies at once that storing them takes longer than a run.
+//! A storm: so many anomalies at once that judging and storing them takes longer than a run.
 //!
-//! The pages of a run go out first, whatever time is left. Runs that repeat the hour store the rest.
+//! The pages of a run go out first, whatever time is left. Runs that repeat the hour judge and store the rest.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use e2e::World;
 use e2e::world::{END, hourly};
 
 use crate::program::most_memory;
+use crate::usage::{MODELS, Usage};
 use bench::figure::{Figure, Goal};
 
 /// Single pages of a run and its digest, by default.
@@ -24,22 +25,22 @@ pub(crate) struct Storm {
 }
 
 impl Storm {
-    /// One that a run of 40 seconds cannot store.
-    pub(crate) const SHORT_OF_TIME: Self = Self { anomalies: 12_000, time: Duration::from_secs(40) };
+    /// One that a run has no time to judge.
+    pub(crate) const SHORT_OF_TIME: Self = Self { anomalies: 12_000, time: Duration::from_secs(30) };
     /// One of all customers, with the default time of a run.
     pub(crate) const LARGE: Self = Self { anomalies: 200_000, time: Duration::from_secs(300) };
 }
 
 pub(crate) async fn measure(storm: &Storm) -> Result<Vec<Figure>> {
     let Storm { anomalies, time } = *storm;
-    eprintln!("making {anomalies} customers with a spike …");
-    let world = World::new().await?;
-    world.insert_spikes(anomalies).await?;
-    let app = world.app().await?;
+    eprintln!("making a month of hours of {anomalies} customers with a burst …");
+    let usage = Usage::of_storm(anomalies.into()).await?;
+    let world = &usage.world;
+    let app = world.app_with(MODELS, &world.aws).await?;
     let request = hourly(END);
     let began = Instant::now();
     let (mut runs, mut pages, mut first_told) = (0, 0, None);
-    let mut told = 0;
+    let (mut told, mut runs_in_part) = (0, 0.0);
     let completed = loop {
         let begun = Instant::now();
         let result = detector::run(&app, &request, begun + time).await;
@@ -54,6 +55,9 @@ pub(crate) async fn measure(storm: &Storm) -> Result<Vec<Figure>> {
             Err(error) => platform::telemetry::error_chain(error.as_ref()),
         };
         first_told.get_or_insert_with(|| outcome.clone());
+        if outcome.contains("were not judged") {
+            runs_in_part += 1.0;
+        }
         eprintln!("  run {runs}: {:.0} s, {outcome}", begun.elapsed().as_secs_f64());
         if let Ok(summary) = result {
             let stored = summary.recorded + summary.already_recorded;
@@ -76,8 +80,8 @@ pub(crate) async fn measure(storm: &Storm) -> Result<Vec<Figure>> {
             name("pages of all runs"),
             told as f64,
             "",
-            Goal::AtMost(PAGES),
-            String::from("a repeated run pages nobody again"),
+            Goal::AtMost(PAGES + runs_in_part),
+            String::from("a run that judges the rest sends its digest, and no single page"),
         ),
         Figure::new(
             name("runs until all is stored"),
@@ -103,7 +107,8 @@ pub(crate) async fn measure(storm: &Storm) -> Result<Vec<Figure>> {
             String::new(),
         ));
     }
-    figures.extend(lists(&world, anomalies).await?);
+    figures.extend(lists(world, anomalies).await?);
+    usage.drop().await?;
     Ok(figures)
 }
 
@@ -111,12 +116,13 @@ pub(crate) async fn measure(storm: &Storm) -> Result<Vec<Figure>> {
 async fn lists(world: &World, anomalies: u32) -> Result<Vec<Figure>> {
     let api = world.api().await?;
     let mut figures = Vec::new();
-    for path in [
-        "/v1/incidents?limit=50",
-        "/v1/anomalies?limit=50",
-        "/v1/anomalies?metric=compute_time&severity=critical&limit=50",
-        "/v1/anomalies/trends?source=usage&from=now-7d",
-        "/v1/status",
+    for (path, most) in [
+        ("/v1/incidents?limit=50", 5.0),
+        ("/v1/anomalies?limit=50", 5.0),
+        ("/v1/anomalies?metric=api_calls&severity=critical&limit=50", 5.0),
+        ("/v1/status", 5.0),
+        // Counts end with what they have after ten seconds.
+        ("/v1/anomalies/trends?source=usage&from=now-7d", 10.0),
     ] {
         let began = Instant::now();
         let answer = api.get(path).await?;
@@ -125,7 +131,7 @@ async fn lists(world: &World, anomalies: u32) -> Result<Vec<Figure>> {
         let name = format!("storm of {anomalies}: GET {path}");
         let part = if answer.json["complete"] == false { ", counted in part" } else { "" };
         let made_of = format!("status {}, {} bytes{part}", answer.status, answer.text.len());
-        figures.push(Figure::new(name, seconds, "s", Goal::AtMost(5.0), made_of));
+        figures.push(Figure::new(name, seconds, "s", Goal::AtMost(most), made_of));
     }
     Ok(figures)
 }

@@ -22,7 +22,7 @@ const DAYS_OF_MODEL: u64 = 33;
 /// Customers of worlds without events are alike in so many ways.
 const KINDS: u64 = 240;
 
-/// One customer of so many has a burst in the newest hour: the one with this number.
+/// Of each so many customers one has a burst in the newest hour: the one with this number.
 const BURSTS: u64 = 400;
 const BURST: u64 = 7;
 
@@ -32,10 +32,20 @@ pub(crate) const RUN_TIME: Duration = Duration::from_secs(300);
 /// Repetitions of short measurements. The result is the median.
 const TIMES: usize = 5;
 
-/// Customers with four metrics each. A few of them have a burst in the newest hour.
+/// Customers with a month of usage. Some of them have a burst in the newest hour.
 pub(crate) struct Usage {
     pub(crate) world: World,
     pub(crate) customers: u64,
+    shape: Shape,
+}
+
+/// What each customer uses, and how many have a burst.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// The first so many metrics of the catalog.
+    metrics: u64,
+    /// Of each so many customers one has a burst.
+    bursts: u64,
 }
 
 /// A sweep beside its lower bounds.
@@ -65,7 +75,7 @@ impl Usage {
 
     /// A month of events, one an hour of each kind.
     pub(crate) async fn of_events(customers: u64) -> Result<Self> {
-        let usage = Self { world: World::new().await?, customers };
+        let usage = Self { world: World::new().await?, customers, shape: Shape::USUAL };
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
             let sql = format!(
                 "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)
@@ -104,14 +114,24 @@ impl Usage {
     ///
     /// * `kinds`: another one beside it, which is dropped.
     pub(crate) async fn of_hours_in(world: World, kinds: World, customers: u64) -> Result<Self> {
-        let kinds = Self { world: kinds, customers: KINDS };
+        Self::of_shape(world, kinds, customers, Shape::USUAL).await
+    }
+
+    /// Customers with one metric, who all have a burst in the newest hour.
+    pub(crate) async fn of_storm(customers: u64) -> Result<Self> {
+        Self::of_shape(World::new().await?, World::new().await?, customers, Shape::STORM).await
+    }
+
+    async fn of_shape(world: World, kinds: World, customers: u64, shape: Shape) -> Result<Self> {
+        let of_kinds = Shape { bursts: BURSTS, ..shape };
+        let kinds = Self { world: kinds, customers: KINDS, shape: of_kinds };
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
             kinds.insert_hours(hours, "").await?;
         }
         kinds.fit().await?;
-        let usage = Self { world, customers };
+        let usage = Self { world, customers, shape };
         let next = at(END).to_zoned(jiff::tz::TimeZone::UTC).hour();
-        let read = format!("WHERE customer % {BURSTS} = {BURST} OR cityHash64({CUSTOMER}) % 24 = {next}");
+        let read = format!("WHERE {} OR cityHash64({CUSTOMER}) % 24 = {next}", shape.has_burst());
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
             let of_newest_day = hours.end <= 24;
             usage.insert_hours(hours, if of_newest_day { "" } else { &read }).await?;
@@ -135,7 +155,7 @@ impl Usage {
              WITH {first} + number % {count} AS hour, intDiv(number, {count}) AS metric, customer % {KINDS} AS kind,
                  20 + cityHash64(kind, metric) % 100 AS base,
                  (base + cityHash64(kind, metric, hour) % (1 + intDiv(base, 4)))
-                     * if(hour = 0 AND metric = 0 AND customer % {BURSTS} = {BURST}, 20, 1) AS amount,
+                     * if(hour = 0 AND metric = 0 AND {has_burst}, 20, 1) AS amount,
                  [1, 100000, 1, 10000][metric + 1] AS size
              SELECT
                  {CUSTOMER},
@@ -143,10 +163,12 @@ impl Usage {
                  toDateTime({end}, 'UTC') - 3600 * (hour + 1),
                  amount, amount * size, if(metric = 3, amount, size), size
              FROM (SELECT number AS customer FROM numbers({customers}) {condition}) AS customers
-             CROSS JOIN (SELECT number FROM numbers({METRICS} * {count})) AS hours
+             CROSS JOIN (SELECT number FROM numbers({metrics} * {count})) AS hours
              SETTINGS max_insert_threads = 2, min_insert_block_size_rows = 10000000",
             first = hours.start,
             count = hours.end - hours.start,
+            has_burst = self.shape.has_burst(),
+            metrics = self.shape.metrics,
             end = at(END).as_second(),
             customers = self.customers,
         );
@@ -282,6 +304,16 @@ impl Usage {
 
     async fn run(&self, text: &str) -> Result<()> {
         self.world.clickhouse.query_raw(text).execute().await.with_context(|| text.to_owned())
+    }
+}
+
+impl Shape {
+    const USUAL: Self = Self { metrics: METRICS, bursts: BURSTS };
+    const STORM: Self = Self { metrics: 1, bursts: 1 };
+
+    /// Whether a customer has a burst, in SQL.
+    fn has_burst(self) -> String {
+        format!("customer % {} = {}", self.bursts, BURST % self.bursts)
     }
 }
 

@@ -9,11 +9,12 @@ use detection::Policy;
 use detection::incident::{Incident, Seen, Subject};
 use detector::App;
 use detector::candidate::{Candidate, of_assessment};
+use detector::found::Found;
 use detector::known::Known;
 use detector::ledger::Ledger;
+use detector::looks::Looks;
 use detector::months::{Asked, UsedSince};
 use detector::pass::Pass;
-use detector::spool::Spool;
 use jiff::Timestamp;
 use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
@@ -36,6 +37,8 @@ pub(crate) struct Books<'a> {
     pub(crate) bug: Option<Bug>,
     /// For a run of an hour without a run: it finds that all is as usual.
     pub(crate) blind: bool,
+    /// How many customers the run has time to judge. `None` for all.
+    pub(crate) time_for: Option<usize>,
     /// The first read of each incident, by subject and version.
     first_read: RefCell<BTreeMap<String, IncidentItem>>,
     /// A digest that is still to be stored.
@@ -52,7 +55,7 @@ impl<'a> Books<'a> {
         blind: bool,
     ) -> Self {
         let (first_read, digest) = (RefCell::default(), RefCell::default());
-        Self { app, world, desk, run, bug, blind, first_read, digest }
+        Self { app, world, desk, run, bug, blind, time_for: None, first_read, digest }
     }
 
     async fn ask(&self, call: Call) -> anyhow::Result<Answer> {
@@ -66,28 +69,56 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// The series of the window, judged as in the detector.
-    fn judge(&self, pass: Pass<'_>, known: &Known) -> anyhow::Result<Spool<Candidate>> {
-        let mut candidates = Spool::new();
-        let end = number(pass.window.end());
-        for (customer, id) in self.world.customers.iter().enumerate() {
-            for (place, metric) in self.world.metrics.iter().enumerate() {
-                let spec = &self.app.catalog.metrics()[*metric];
-                let settings = &pass.policies.settings(id)[*metric];
-                let assessment = self.world.assess(customer, place, end, spec, settings);
-                let judged = of_assessment(pass, known, id, *metric, assessment);
-                for mut candidate in judged.candidates {
-                    if self.blind {
-                        candidate.seen = Seen::Inside;
-                    }
-                    if self.bug == Some(Bug::StoriesIgnored) {
-                        candidate.explanation = None;
-                    }
-                    candidates.push(&candidate)?;
+    /// The series of the window, judged as in the detector, of as many customers as there is time for.
+    fn judge(&self, pass: Pass<'_>, known: &Known) -> anyhow::Result<Found> {
+        let mut found = Found::default();
+        let mut time_for = self.time_for;
+        for customer in 0..self.world.customers.len() {
+            let (id, candidates) =
+                (&self.world.customers[customer], self.judge_customer(pass, known, customer));
+            if candidates.is_empty() {
+                continue;
+            }
+            let is_stored = |of: &Candidate| {
+                let looks = of.finding().map_or(Looks::Ending, |_| Looks::Odd(of.direction));
+                known.of(id.as_str(), of.metric).is_stored(looks)
+            };
+            if self.time_for.is_some() && candidates.iter().all(is_stored) {
+                self.world.metrics.iter().for_each(|metric| {
+                    found.left.note_stored(id, known.of(id.as_str(), *metric));
+                });
+                continue;
+            }
+            match &mut time_for {
+                Some(0) => found.left.unjudged += 1,
+                of => {
+                    *of = of.map(|customers| customers - 1);
+                    candidates.iter().try_for_each(|candidate| found.candidates.push(candidate))?;
                 }
             }
         }
-        Ok(candidates)
+        Ok(found)
+    }
+
+    fn judge_customer(&self, pass: Pass<'_>, known: &Known, customer: usize) -> Vec<Candidate> {
+        let (id, end) = (&self.world.customers[customer], number(pass.window.end()));
+        let mut candidates = Vec::new();
+        for (place, metric) in self.world.metrics.iter().enumerate() {
+            let spec = &self.app.catalog.metrics()[*metric];
+            let settings = &pass.policies.settings(id)[*metric];
+            let assessment = self.world.assess(customer, place, end, spec, settings);
+            let judged = of_assessment(pass, known, id, *metric, assessment);
+            candidates.extend(judged.candidates.into_iter().map(|mut candidate| {
+                if self.blind {
+                    candidate.seen = Seen::Inside;
+                }
+                if self.bug == Some(Bug::StoriesIgnored) {
+                    candidate.explanation = None;
+                }
+                candidate
+            }));
+        }
+        candidates
     }
 
     /// The alert with an id that names the run, if that mistake is planted.
@@ -173,12 +204,7 @@ impl Ledger for Books<'_> {
         Ok(Policies::resolve(&self.app.catalog, &self.app.settings, stored, Vec::new()))
     }
 
-    async fn candidates(
-        &self,
-        pass: Pass<'_>,
-        known: &Known,
-        _: &mut RunFigures,
-    ) -> anyhow::Result<Spool<Candidate>> {
+    async fn candidates(&self, pass: Pass<'_>, known: &Known, _: &mut RunFigures) -> anyhow::Result<Found> {
         self.ask(Call::Usage { end: pass.window.end() }).await?;
         self.judge(pass, known)
     }

@@ -11,6 +11,8 @@ pub(crate) struct Fate {
     pub(crate) kills: f64,
     /// Share of the calls that fail, or whose answer is lost.
     pub(crate) errors: f64,
+    /// Share of the runs that have no time to judge all customers.
+    pub(crate) hurry: f64,
     /// SNS refuses everything.
     pub(crate) outage: bool,
     /// Longest time that the indexes are behind the table, in milliseconds.
@@ -33,7 +35,7 @@ pub(crate) enum Kill {
 impl Fate {
     /// All calls succeed, one after the other.
     pub(crate) fn kind() -> Self {
-        Self { kills: 0.0, errors: 0.0, outage: false, lag: 0, script: None }
+        Self { kills: 0.0, errors: 0.0, hurry: 0.0, outage: false, lag: 0, script: None }
     }
 
     /// All calls succeed, one after the other, until the run is killed at this call.
@@ -45,6 +47,7 @@ impl Fate {
         Self {
             kills: one_of(rng, &[0.0, 0.005, 0.02, 0.05]),
             errors: one_of(rng, &[0.0, 0.01, 0.05, 0.1]),
+            hurry: 0.0,
             outage: false,
             lag: one_of(rng, &[0, 0, 50, 1_000]),
             script: None,

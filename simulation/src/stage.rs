@@ -240,7 +240,10 @@ impl<'a> Story<'a> {
                     shard: Shard::WHOLE,
                     detection_id: None,
                 };
-                let books = books(run, blind);
+                let is_hurried = self.hurry.random_bool(self.fate.hurry);
+                let time_for = is_hurried.then(|| self.hurry.random_range(0..world.customers.len()));
+                let mut books = books(run, blind);
+                books.time_for = time_for;
                 let future = Box::pin(async move {
                     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
                     let name = name(run);

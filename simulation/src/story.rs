@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use detection::Action;
 use detection::incident::IncidentId;
 use detector::App;
-use rand::RngExt;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::bugs::Bug;
@@ -23,6 +23,8 @@ pub(crate) struct Story<'a> {
     pub(crate) desk: RefCell<Desk>,
     pub(crate) watch: Watch<'a>,
     pub(crate) rng: ChaCha8Rng,
+    /// Draws which runs have no time for all customers, so that the story of all others stays as it is.
+    pub(crate) hurry: ChaCha8Rng,
     pub(crate) fate: Fate,
     /// How many calls were made in the last scene.
     pub(crate) calls: usize,
@@ -62,12 +64,14 @@ impl<'a> Story<'a> {
         let mut desk = Desk::default();
         desk.table.bug = bug;
         let watch = Watch::new(world);
+        let hurry = ChaCha8Rng::seed_from_u64(rng.clone().next_u64());
         Self {
             app,
             world,
             desk: RefCell::new(desk),
             watch,
             rng,
+            hurry,
             fate: Fate::kind(),
             calls: 0,
             read_again: 0,
@@ -79,7 +83,8 @@ impl<'a> Story<'a> {
 
     /// Plays from the first hour to the last, and on until all is quiet.
     pub(crate) fn play(&mut self) {
-        let fate = Fate::of(&mut self.rng);
+        let hurry = one_of(&mut self.hurry, &[0.0, 0.0, 0.0, 0.1, 0.4]);
+        let fate = Fate { hurry, ..Fate::of(&mut self.rng) };
         // How often each of these happens: an hour is missed, late, doubled, together with another or in an outage, and
         // people act.
         let often = one_of(&mut self.rng, &[0.02, 0.06, 0.15, 0.2]);

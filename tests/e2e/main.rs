@@ -70,6 +70,7 @@ mod sources;
 mod stops;
 mod storage;
 mod stories;
+mod storms;
 mod sweep;
 mod texts_and_levels;
 mod traces;

@@ -10,7 +10,8 @@ use catalog::{Policies, Shard, StoredPolicy};
 use detection::incident::{Page, Subject};
 use detection::{ALL_CUSTOMERS, CustomerId, Direction, MetricName, Policy, TimeZone};
 use detector::App;
-use detector::candidate::{Candidate, Judged};
+use detector::candidate::Judged;
+use detector::found::Found;
 use detector::known::Known;
 use detector::ledger::Ledger;
 use detector::months::{Asked, UsedSince};
@@ -112,19 +113,14 @@ impl Ledger for Books<'_> {
         Ok(self.policies.clone())
     }
 
-    async fn candidates(
-        &self,
-        pass: Pass<'_>,
-        known: &Known,
-        _: &mut RunFigures,
-    ) -> anyhow::Result<Spool<Candidate>> {
+    async fn candidates(&self, pass: Pass<'_>, known: &Known, _: &mut RunFigures) -> anyhow::Result<Found> {
         let mut candidates = Spool::new();
         let mut keep = |judged: Judged| judged.candidates.iter().try_for_each(|one| candidates.push(one));
         let together = self.usage.judge(pass, known, &mut keep)?;
         if pass.customers.is_empty() {
             stopped::candidate(known, &together).iter().try_for_each(|of_all| candidates.push(of_all))?;
         }
-        Ok(candidates)
+        Ok(candidates.into())
     }
 
     /// Nobody in a replay has a budget.

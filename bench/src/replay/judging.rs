@@ -8,7 +8,7 @@ use detection::model::{Model, Peers};
 use detection::{Calendar, Hour, Together};
 use detector::App;
 use detector::calendars::Calendars;
-use detector::candidate::{CustomerOfHours, Judged, SeriesOfHours, judge_hours, screen};
+use detector::candidate::{CustomerOfHours, Judged, Screened, SeriesOfHours, judge_hours, screen};
 use detector::known::Known;
 use detector::pass::Pass;
 use fleet::usage::{Customer, Metric, Month};
@@ -101,6 +101,11 @@ impl<'a> Usage<'a> {
             *model = fit();
         }
         let settings = &pass.policies.settings(&customer.id)[*metric];
-        screen(known, &customer.id, *metric, (&hours.recent(newest), has_usage), model.row(newest)?, settings)
+        let (recent, row) = (hours.recent(newest), model.row(newest)?);
+        let settings = (settings, pass.app.catalog.currency());
+        match screen(known, &customer.id, *metric, (&recent, has_usage), row, settings) {
+            Screened::Calm(judged) => Some(judged),
+            Screened::Odd(_) => None,
+        }
     }
 }

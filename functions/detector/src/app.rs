@@ -16,6 +16,7 @@ use warehouse::usage::UsageReader;
 
 use crate::networks::Networks;
 use crate::servers::Servers;
+use crate::storm::Storm;
 
 /// A server that answers nothing for so long will not answer the queries of the run either.
 const LONGEST_QUESTION: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub struct App {
     pub alerts: Arc<AlertPublisher>,
     /// The trained networks that vote on the entities of sources.
     pub networks: Arc<Networks>,
+    pub storm: Storm,
     /// The time of day, for expiry and claims only.
     pub clock: fn() -> SystemTime,
 }
@@ -63,6 +65,7 @@ impl App {
             alerts: AlertPublisher::new(&alerting, aws).into(),
             networks: Networks::from_env(env, aws)?.into(),
             metrics: MetricsConfig::from_env(env),
+            storm: Storm::default(),
             incidents: IncidentConfig::from_env(env)?,
             catalog,
             detection,

@@ -10,14 +10,13 @@ use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
 use crate::app::App;
-use crate::candidate::Candidate;
+use crate::found::Found;
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::months::{Asked, UsedSince};
 use crate::pass::Pass;
 use crate::rules;
 use crate::servers::name_at;
-use crate::spool::Spool;
 use crate::sweep;
 
 impl Ledger for App {
@@ -41,16 +40,16 @@ impl Ledger for App {
         pass: Pass<'_>,
         known: &Known,
         figures: &mut RunFigures,
-    ) -> anyhow::Result<Spool<Candidate>> {
+    ) -> anyhow::Result<Found> {
         // Models judge full hours. A source of minutes has windows between them.
-        let mut candidates = match self.catalog.modelled().is_empty() || !pass.window.is_on_the_hour() {
-            true => Spool::new(),
+        let mut found = match self.catalog.modelled().is_empty() || !pass.window.is_on_the_hour() {
+            true => Found::default(),
             false => sweep::collect(pass, known, figures).await?,
         };
         for candidate in rules::candidates(pass, known, figures).await? {
-            candidates.push(&candidate)?;
+            found.candidates.push(&candidate)?;
         }
-        Ok(candidates)
+        Ok(found)
     }
 
     async fn used_in_months(&self, pass: Pass<'_>, asked: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>> {

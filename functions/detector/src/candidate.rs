@@ -3,14 +3,16 @@
 use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::{HourModel, Profile};
 use detection::{
-    ALL_CUSTOMERS, About, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding,
-    Hour, Hours, Mute, Recent, Settings, Together, Verdict, WindowCost, assess, assess_without, ensemble,
-    entity,
+    ALL_CUSTOMERS, About, Assessment, Calendar, Comparison, Currency, CustomerId, Direction, Explanation,
+    Finding, Hour, Hours, Mute, Recent, Settings, Together, Verdict, WindowCost, assess, assess_without,
+    ensemble, entity,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::known::Known;
+use crate::looks::Looks;
 use crate::pass::Pass;
+use crate::size::Size;
 
 /// A finding, or a series that is back inside while an incident is active. A first use is a finding without an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +63,11 @@ impl Candidate {
         pass.policies.mute(&self.customer_id, metric, &window)
     }
 
+    /// How large it is beside others.
+    pub(crate) fn size(&self) -> Size {
+        Size::of(self.cost.as_ref(), self.comparison.as_ref())
+    }
+
     /// Whether it is of all customers together.
     pub(crate) fn is_of_all_customers(&self) -> bool {
         self.customer_id.as_str() == ALL_CUSTOMERS
@@ -102,8 +109,30 @@ pub struct SeriesOfHours {
 /// have come since.
 const SUSPICIOUS: f64 = 0.9;
 
-/// The verdict on a series of the metric at this place of the catalog by the row of a fit that knows of no incident. `None`
-/// if the series may be odd, or if an incident has to do with its verdict: [`judge_hours`] tells then.
+/// What the row of a fit, which knows of no incident, says of a series.
+pub enum Screened {
+    /// Its verdict. It has no candidates.
+    Calm(Judged),
+    /// The series may be odd, or an incident has to do with its verdict: [`judge_hours`] tells.
+    Odd(Odd),
+}
+
+/// A series that may be odd, as far as the row of a fit tells.
+pub struct Odd {
+    pub size: Size,
+    pub looks: Looks,
+    /// Its newest hour.
+    pub newest: Together,
+}
+
+impl Odd {
+    /// Nothing is known of it.
+    pub(crate) fn unknown() -> Self {
+        Self { size: Size::UNKNOWN, looks: Looks::Unknown, newest: Together::default() }
+    }
+}
+
+/// Looks at a series of the metric at this place of the catalog by the row of a fit.
 ///
 /// * `has_usage`: whether anything was used in the newest day.
 pub fn screen(
@@ -112,20 +141,35 @@ pub fn screen(
     metric: usize,
     (recent, has_usage): (&Recent, bool),
     row: &HourModel,
-    settings: &Settings,
-) -> Option<Judged> {
+    (settings, currency): (&Settings, Currency),
+) -> Screened {
     let incidents = known.of(customer_id.as_str(), metric);
     let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
-    if is_active || incidents.takes_hours_out() {
-        return None;
-    }
     let assessment = ensemble::judge(recent, row, settings);
-    let is_odd = match assessment.verdict {
-        Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
-        Verdict::Undetermined(_) => has_usage,
+    let end = known.window_end();
+    let beside = verdict_beside(&assessment, settings, end, |direction| incidents.course(direction));
+    let ends = |direction| {
+        let course = incidents.course(direction);
+        let seen = Observation::of_assessment(&assessment, settings, end, direction, course.as_ref()).seen;
+        incidents.is_active(direction) && seen == Seen::Inside
     };
+    let looks = match (&assessment.verdict, &beside) {
+        (_, Verdict::Anomalous(finding)) => Looks::Odd(finding.direction),
+        (Verdict::Normal(_), _) if assessment.is_near(SUSPICIOUS, row, settings) => {
+            Looks::Near(Direction::of(assessment.score))
+        }
+        (Verdict::Undetermined(_), _) if has_usage => Looks::Unknown,
+        _ if is_active && Direction::BOTH.into_iter().any(ends) => Looks::Ending,
+        _ => Looks::Calm,
+    };
+    let is_usual = looks == Looks::Calm && !matches!(assessment.verdict, Verdict::Anomalous(_));
     let newest = Together::of(&assessment);
-    (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
+    if is_usual && !is_active && !incidents.takes_hours_out() {
+        return Screened::Calm(Judged { verdict: assessment.verdict, candidates: Vec::new(), newest });
+    }
+    let cost = assessment.cost(settings, currency);
+    let size = Size::of(cost.as_ref(), assessment.verdict.comparison());
+    Screened::Odd(Odd { size, looks, newest })
 }
 
 /// A customer's hours, and what they are judged with.

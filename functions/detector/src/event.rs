@@ -20,6 +20,7 @@ use warehouse::usage::{EntitiesRequest, EventFigures, FinishedEvent};
 
 use crate::anomaly::anomaly;
 use crate::app::App;
+use crate::found::Found;
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::outbox::Outbox;
@@ -27,7 +28,6 @@ use crate::pass::{Order, Pass, millis};
 use crate::record;
 use crate::request::Request;
 use crate::rules::{self, Beside, Judged, NEWEST};
-use crate::spool::Spool;
 
 /// The `detail-type` of an event that asks for a check.
 const DETAIL_TYPE: &str = "Execution Completed";
@@ -193,7 +193,7 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     let example = Example { id: request.id.clone(), ids: event.ids.clone() };
     let about = About::of_events(&request.source, 1, event.failed.into()).with_examples([example]);
     let about = About { ids: event.ids.clone(), ..about };
-    let (mut found, mut metrics) = (Spool::new(), Vec::new());
+    let (mut found, mut metrics) = (Found::default(), Vec::new());
     for (place, spec) in app.catalog.ruled().iter().enumerate() {
         let value = event.values.get(place).copied().flatten();
         let Past { before, beside } = &past[place];
@@ -204,7 +204,7 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
         let candidates = rules::of_verdict(&known, &key, metric, &verdict, &about);
         // An event that is as usual ends no incident: the hourly run does, which sees all events.
         for candidate in candidates.into_iter().filter(|candidate| candidate.finding().is_some()) {
-            found.push(&candidate)?;
+            found.candidates.push(&candidate)?;
         }
         metrics.push(CheckedMetric {
             metric: spec.name.to_string(),
@@ -222,7 +222,7 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
             anomaly_id: None,
         });
     }
-    for candidate in found.read()? {
+    for candidate in found.candidates.read()? {
         let candidate = candidate?;
         let Some(finding) = candidate.finding() else { continue };
         let anomaly = anomaly(app, window, &candidate, &finding, &policies);

@@ -12,8 +12,11 @@ use std::ops::Range;
 use catalog::Catalog;
 use detection::incident::{self, Course, Incident, Rules, Subject};
 use detection::text::rules::is_of_unseen_shape;
-use detection::{CustomerId, Direction, Hour, Mark, Window};
+use detection::{CustomerId, Direction, Hour, Mark, Severity, Window};
+use jiff::Timestamp;
 use store::IncidentItem;
+
+use crate::looks::Looks;
 
 mod kept;
 mod latest;
@@ -46,10 +49,19 @@ pub(crate) type SampledSeries = (CustomerId, usize, Direction);
 
 /// The known incidents of one customer and metric.
 #[derive(Clone, Copy)]
-pub(crate) struct OfSeries<'a> {
+pub struct OfSeries<'a> {
     known: &'a Known,
     entries: &'a [Entry],
     confirmed: &'a [Confirmed],
+}
+
+/// What an earlier run of the window stored of a series and a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The severity of its anomaly, if it is odd.
+    pub anomaly: Option<Severity>,
+    /// Whether its page of the window goes out singly. `None` if it has none. The end of an incident does not count.
+    pub page: Option<bool>,
 }
 
 /// A customer, a metric's place in the catalog, and hours that people confirmed as odd.
@@ -197,7 +209,7 @@ impl Known {
     }
 
     /// The incidents of a customer and of the metric at this place of the catalog.
-    pub(crate) fn of(&self, customer: &str, metric: usize) -> OfSeries<'_> {
+    pub fn of(&self, customer: &str, metric: usize) -> OfSeries<'_> {
         let [Some(first), Some(last)] = Direction::BOTH.map(|direction| series(metric, direction)) else {
             return OfSeries { known: self, entries: &[], confirmed: &[] };
         };
@@ -213,6 +225,11 @@ impl Known {
         let is_of_series = |entry: &&Entry| entry.customer == customer && entry.series <= last;
         let count = of_customer.iter().take_while(is_of_series).count();
         OfSeries { known: self, entries: &of_customer[..count], confirmed: &self.confirmed[begin..end] }
+    }
+
+    /// The end of the run's window.
+    pub(crate) fn window_end(&self) -> Timestamp {
+        self.window.end()
     }
 
     /// The newest hour of the run's window.
@@ -239,6 +256,20 @@ impl<'a> OfSeries<'a> {
     /// The course of the latest incident of a direction. None if it is past.
     pub(crate) fn course(self, direction: Direction) -> Option<Course> {
         self.kept(direction).map(Kept::course)
+    }
+
+    /// What an earlier run of the window stored of a direction. `None` if it did not change the incident.
+    pub fn stored(self, direction: Direction) -> Option<Stored> {
+        self.kept(direction)?.stored(self.known.window.end())
+    }
+
+    /// Whether an earlier run of the window stored what a series that looks so comes to, and a change of each incident that goes on.
+    pub fn is_stored(self, looks: Looks) -> bool {
+        Direction::BOTH.into_iter().all(|direction| match (self.stored(direction), looks) {
+            (Some(stored), Looks::Odd(odd)) if odd == direction => stored.anomaly.is_some(),
+            (None, Looks::Odd(odd) | Looks::Near(odd)) if odd == direction => false,
+            (stored, _) => stored.is_some() || !self.is_active(direction),
+        })
     }
 
     /// The latest incident of a subject of this customer and metric.

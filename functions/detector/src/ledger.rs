@@ -12,11 +12,10 @@ use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
-use crate::candidate::Candidate;
+use crate::found::Found;
 use crate::known::Known;
 use crate::months::{Asked, UsedSince};
 use crate::pass::Pass;
-use crate::spool::Spool;
 
 #[allow(async_fn_in_trait)] // Nobody outside the workspace implements it, and no run leaves its thread.
 pub trait Ledger {
@@ -25,13 +24,13 @@ pub trait Ledger {
     async fn pause(&self, duration: Duration);
     /// The policies of operators, and the feedback in force in a window that ends `at`.
     async fn policies(&self, at: Timestamp) -> anyhow::Result<Policies>;
-    /// All candidates of the window. The usage has proved complete before they are returned.
+    /// The candidates of the window. The usage that they are of has proved complete before they are returned.
     async fn candidates(
         &self,
         pass: Pass<'_>,
         known: &Known,
         figures: &mut RunFigures,
-    ) -> anyhow::Result<Spool<Candidate>>;
+    ) -> anyhow::Result<Found>;
     /// What customers used in the month so far, of metrics that have budgets.
     async fn used_in_months(&self, pass: Pass<'_>, asked: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>>;
     /// Hands over incidents one by one, so that memory never holds all of them as they are stored.

@@ -12,6 +12,7 @@ use messaging::alerts::AlertConfig;
 use store::Totals;
 
 use crate::candidate::Candidate;
+use crate::found::Left;
 
 /// The largest anomalies that a digest shows.
 pub(crate) const LARGEST: usize = 10;
@@ -55,14 +56,18 @@ impl PagePlan {
     ///
     /// Looks at every candidate once. Memory holds the chosen ones and [`LARGEST`] others. Decisions of an earlier run
     /// of the window stay and use up their places, so a repeated run does not page as many again.
+    ///
+    /// * `left`: what an earlier run of the window stored of customers that this run does not judge again. It counts as if they
+    ///   were among the candidates.
     pub(crate) fn of(
         candidates: impl Iterator<Item = anyhow::Result<(Candidate, Call)>>,
         config: &AlertConfig,
+        left: &Left,
         customer_of: impl Fn(&Candidate) -> CustomerId,
     ) -> anyhow::Result<Self> {
-        let mut plan = Self::default();
+        let mut plan = Self { totals: left.stored, ..Self::default() };
         let mut kept: Vec<Candidate> = Vec::new();
-        let mut sent: HashMap<CustomerId, usize> = HashMap::new();
+        let mut sent: HashMap<CustomerId, usize> = left.pages.clone();
         for candidate in candidates {
             let (candidate, call) = candidate?;
             let Some(finding) = candidate.finding() else { continue };
@@ -148,19 +153,10 @@ fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
     list.insert(place, candidate);
 }
 
-/// Those with a known cost come first, the most expensive month first. Then the largest |z| comes first, then the largest
-/// relative change, and then the order is by name. So no two are equal.
+/// The largest comes first. Among equal ones the order is by name, so no two are equal.
 fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
-    let cost = |candidate: &Candidate| candidate.cost.map_or(-1.0, |cost| cost.a_month().abs());
-    let size = |candidate: &Candidate| {
-        let Some(comparison) = &candidate.comparison else { return (0.0, 0.0) };
-        let mean = comparison.baseline.mean();
-        (comparison.z_score.abs(), (comparison.current - mean).abs() / mean.abs().max(1.0))
-    };
-    let ((z_a, change_a), (z_b, change_b)) = (size(a), size(b));
     let names = (&a.customer_id, a.metric).cmp(&(&b.customer_id, b.metric));
-    let by_cost = cost(b).total_cmp(&cost(a));
-    by_cost.then(z_b.total_cmp(&z_a)).then(change_b.total_cmp(&change_a)).then(names)
+    b.size().cmp(&a.size()).then(names)
 }
 
 #[cfg(test)]
@@ -218,7 +214,7 @@ mod tests {
             let call = call(&candidate);
             Ok((candidate, call))
         });
-        PagePlan::of(calls, config, |candidate| candidate.customer_id.split().0).unwrap()
+        PagePlan::of(calls, config, &Left::default(), |candidate| candidate.customer_id.split().0).unwrap()
     }
 
     fn plan(
@@ -272,6 +268,33 @@ mod tests {
         let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
         assert_eq!(held, [("a", 1), ("c", 0)]);
         assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
+    }
+
+    #[test]
+    fn what_an_earlier_run_stored_counts_as_if_it_were_judged_again() {
+        let candidates: Vec<_> = (0..9_u32)
+            .map(|n| candidate(&format!("c{}", n % 3), n as usize / 3, 4_000.0 - 100.0 * f64::from(n)))
+            .collect();
+        let limits = config(5, 2);
+        let whole = planned(candidates.iter().cloned(), &limits, |_| Call::Yes);
+        // The earlier run had time for so many, and each had its place in that run's own plan.
+        for judged in 0..=9 {
+            let (first, rest) = candidates.split_at(judged);
+            let plan = planned(first.iter().cloned(), &limits, |_| Call::Yes);
+            let mut left = Left { stored: plan.totals, ..Left::default() };
+            for (customer, _) in &plan.chosen {
+                *left.pages.entry(customer.clone()).or_default() += 1;
+            }
+            let calls = rest.iter().map(|candidate| Ok((candidate.clone(), Call::Yes)));
+            let again =
+                PagePlan::of(calls, &limits, &left, |candidate| candidate.customer_id.clone()).unwrap();
+            assert_eq!(again.totals, whole.totals, "{judged}");
+            assert_eq!(plan.chosen.len() + again.chosen.len(), 5, "{judged}");
+            for customer in ["c0", "c1", "c2"] {
+                let of = |plan: &PagePlan| plan.pages().filter(|id| id.as_str() == customer).count();
+                assert!(of(&plan) + of(&again) <= 2, "{judged}");
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::anomaly::anomaly;
 use crate::candidate::Candidate;
 use crate::decide::{Decision, Group, by_customer, is_newest, observation, subject};
 use crate::digest;
+use crate::found::Found;
 use crate::heard::excess;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
@@ -22,7 +23,6 @@ use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, ensure_time_left};
 use crate::plan::PagePlan;
 use crate::recurring;
-use crate::spool::Spool;
 
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
 const CONCURRENT_WRITES: usize = 64;
@@ -69,11 +69,12 @@ pub(crate) async fn all(
     ledger: &impl Ledger,
     pass: Pass<'_>,
     known: &Known,
-    candidates: &mut Spool<Candidate>,
+    found: &mut Found,
     outbox: &mut Outbox,
 ) -> anyhow::Result<Counts> {
     let Pass { app, writer, deadline, .. } = pass;
-    let recurring = recurring::among(ledger, pass, known, candidates).await?;
+    let recurring = recurring::among(ledger, pass, known, found).await?;
+    let Found { candidates, left } = found;
     let recurring = &recurring;
     let calls = by_customer(candidates.read()?).flat_map(|group| match group {
         Ok(candidates) => {
@@ -81,10 +82,12 @@ pub(crate) async fn all(
         }
         Err(error) => vec![Err(error)],
     });
-    let plan = PagePlan::of(calls, &app.alerting, |candidate| app.catalog.who(&candidate.customer_id).0)?;
+    let customer_of = |candidate: &Candidate| app.catalog.who(&candidate.customer_id).0;
+    let plan = PagePlan::of(calls, &app.alerting, left, customer_of)?;
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
     let mut records = Records { pending: digest::record(ledger, pass, &plan).await?, ..Records::default() };
+    records.counts.already_recorded = left.stored.anomalies;
     let openings = openings::of(pass, known, recurring, candidates, &plan)?;
     let (total, mut done) = (candidates.len(), 0);
     let (plan, openings) = (&plan, &openings);

@@ -11,27 +11,26 @@ use store::HistoryEntry;
 
 use crate::candidate::Candidate;
 use crate::decide::{Group, Recurring, by_customer, observation, subject};
+use crate::found::Found;
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::pass::Pass;
-use crate::spool::Spool;
 
 /// Reads in flight at once.
 const CONCURRENT_READS: usize = 64;
 
-/// Among more candidates, earlier incidents are read only of series with an incident in the month that the run knows. So many
-/// reads would take the time in which pages are sent. All runs of a window have the same candidates, and decide the same.
-const STORM: u64 = 5_000;
-
 /// The openings among the candidates that repeat earlier incidents.
+///
+/// In a storm, earlier incidents are read only of series with an incident in the month that the run knows. So many reads would
+/// take the time in which pages are sent.
 pub(crate) async fn among(
     ledger: &impl Ledger,
     pass: Pass<'_>,
     known: &Known,
-    candidates: &mut Spool<Candidate>,
+    found: &mut Found,
 ) -> anyhow::Result<Recurring> {
-    let (none, is_storm) = (Recurring::new(), candidates.len() > STORM);
-    let openings = by_customer(candidates.read()?).flat_map(|group| match group {
+    let (none, is_storm) = (Recurring::new(), found.is_in(&pass.app.storm));
+    let openings = by_customer(found.candidates.read()?).flat_map(|group| match group {
         Ok(candidates) => {
             let group = Group::new(pass, known, &none, candidates);
             let may_recur = |candidate: &&Candidate| {

@@ -13,7 +13,7 @@ use store::{IncidentItem, Writer};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::candidate::Candidate;
+use crate::found::Found;
 use crate::known::Known;
 use crate::late::Late;
 use crate::ledger::Ledger;
@@ -23,7 +23,6 @@ use crate::pass::{Order, Pass, millis};
 use crate::record::Counts;
 use crate::request::Request;
 use crate::servers::name_at;
-use crate::spool::Spool;
 use crate::summary::RunSummary;
 use crate::{budgets, intake, missed, record, stopped, summary};
 
@@ -182,19 +181,22 @@ pub async fn steps(
     figures.phase = "reading the incidents";
     let known = incidents(ledger, pass).await?;
     figures.phase = "reading usage";
-    let mut candidates = ledger.candidates(pass, &known, figures).await?;
+    let mut found = ledger.candidates(pass, &known, figures).await?;
     if request.dry_run {
-        let mut summary = summary::of_dry_run(pass, candidates, &figures.usage)?;
+        let mut summary = summary::of_dry_run(pass, found, &figures.usage)?;
         for late in Late::of(pass) {
             summary.add_dry(dry_run_of_late(ledger, late.pass(pass)).await?);
         }
         return Ok(summary);
     }
     figures.phase = "storing anomalies and sending alerts";
-    let mut counts = record_all(ledger, pass, &known, &mut candidates, outbox).await?;
-    figures.phase = "judging customers whose usage arrives late";
-    for late in Late::of(pass) {
-        counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
+    let mut counts = record_all(ledger, pass, &known, &mut found, outbox).await?;
+    let unjudged = ensure_all_judged(&found).err();
+    if unjudged.is_none() {
+        figures.phase = "judging customers whose usage arrives late";
+        for late in Late::of(pass) {
+            counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
+        }
     }
     if closes_gaps && budgets::are_for(pass) {
         figures.phase = "judging budgets";
@@ -204,10 +206,10 @@ pub async fn steps(
         }
     }
     outbox.publish_held(ledger, run_id, deadline).await;
-    if closes_gaps && pass.order == Order::InOrder {
+    if closes_gaps && pass.order == Order::InOrder && unjudged.is_none() {
         note_judged(ledger, pass).await;
     }
-    match failed.or_else(|| outbox.failure()) {
+    match failed.or(unjudged).or_else(|| outbox.failure()) {
         Some(error) => Err(error),
         None => Ok(summary::of_run(pass, counts, outbox.published(), &figures.usage)),
     }
@@ -261,9 +263,11 @@ async fn judge(
 ) -> anyhow::Result<Counts> {
     let known = incidents(ledger, pass).await?;
     let mut figures = RunFigures::default();
-    let mut candidates = ledger.candidates(pass, &known, &mut figures).await?;
+    let mut found = ledger.candidates(pass, &known, &mut figures).await?;
     usage.add(figures.usage);
-    record_all(ledger, pass, &known, &mut candidates, outbox).await
+    let counts = record_all(ledger, pass, &known, &mut found, outbox).await?;
+    ensure_all_judged(&found)?;
+    Ok(counts)
 }
 
 /// Records the candidates of a pass, and sends their alerts. While the data of all customers stopped, the drops of single ones page nobody.
@@ -271,18 +275,30 @@ async fn record_all(
     ledger: &impl Ledger,
     pass: Pass<'_>,
     known: &Known,
-    candidates: &mut Spool<Candidate>,
+    found: &mut Found,
     outbox: &mut Outbox,
 ) -> anyhow::Result<Counts> {
-    let stop = stopped::stop(&pass.window, &pass.app.catalog, known, candidates)?;
-    record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, candidates, outbox).await
+    let stop = stopped::stop(&pass.window, &pass.app.catalog, known, &mut found.candidates)?;
+    record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, found, outbox).await
+}
+
+/// Fails a pass that had no time for all customers that look odd.
+fn ensure_all_judged(found: &Found) -> anyhow::Result<()> {
+    let unjudged = found.left.unjudged;
+    if unjudged > 0 {
+        bail!(
+            "time ran out in a storm: {unjudged} customers that look odd were not judged; what was found about others is \
+             stored, and the next run of this window judges the rest: give the function more memory, or split the run"
+        );
+    }
+    Ok(())
 }
 
 async fn dry_run_of_late(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<RunSummary> {
     let known = incidents(ledger, pass).await?;
     let mut figures = RunFigures::default();
-    let candidates = ledger.candidates(pass, &known, &mut figures).await?;
-    summary::of_dry_run(pass, candidates, &figures.usage)
+    let found = ledger.candidates(pass, &known, &mut figures).await?;
+    summary::of_dry_run(pass, found, &figures.usage)
 }
 
 /// If the note fails, the next run judges the hour again and finds its items stored.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::anomaly::anomaly;
 use crate::candidate::Candidate;
+use crate::found::Found;
 use crate::pass::Pass;
 use crate::record::Counts;
-use crate::spool::Spool;
 
 /// The result of a run: what was checked, found and done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -130,10 +130,11 @@ pub(crate) fn of_run(
 
 pub(crate) fn of_dry_run(
     pass: Pass<'_>,
-    mut findings: Spool<Candidate>,
+    mut found: Found,
     figures: &UsageFigures,
 ) -> anyhow::Result<RunSummary> {
-    let listed: anyhow::Result<Vec<Finding>> = findings
+    let listed: anyhow::Result<Vec<Finding>> = found
+        .candidates
         .read()?
         .filter_map(|candidate| {
             let finding = |candidate: Candidate| {

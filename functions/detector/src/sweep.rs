@@ -1,4 +1,4 @@
-//! Reads and judges usage. The stream of usage goes in, and the spool of candidates comes out.
+//! Reads and judges usage. The stream of usage goes in, and the candidates come out.
 
 use detection::{ALL_CUSTOMERS, CustomerId, Hour, Together, Verdict, Window};
 use platform::emf::UsageFigures;
@@ -7,8 +7,10 @@ use warehouse::usage::UsageError;
 use crate::candidate::{Candidate, Judged};
 use crate::pass::Pass;
 
+mod full;
 mod hours;
 mod screen;
+mod suspects;
 mod whole;
 
 pub(crate) use hours::collect;

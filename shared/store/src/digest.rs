@@ -57,6 +57,16 @@ pub struct Totals {
     pub held_back: u64,
 }
 
+impl Totals {
+    /// Adds those of other customers.
+    pub fn add(&mut self, other: Self) {
+        self.anomalies += other.anomalies;
+        self.critical += other.critical;
+        self.pages += other.pages;
+        self.held_back += other.held_back;
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DigestEntry {
     pub anomaly_id: String,

@@ -6,6 +6,7 @@ use detection::{AnomalyKind, Costs, Severity};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
+use super::Stored;
 use super::latest::{Latest, timestamp};
 
 /// An incident without its subject, because the caller knows the subject. Times are Unix milliseconds, as in the store.
@@ -135,6 +136,18 @@ impl Kept {
     /// Whether the incident is active, and its newest anomaly is of the rule `unseen_shape`.
     pub(super) fn is_shape(&self) -> bool {
         self.is_active() && self.is_of_shape
+    }
+
+    /// What the window that ends then made of the incident, if it was judged. An incident that a later window has judged, and that
+    /// is open since this one or longer, counts as judged: a missed hour adds no more to it than an anomaly.
+    pub(super) fn stored(&self, end: Timestamp) -> Option<Stored> {
+        let end = end.as_millisecond();
+        let page = self.page.filter(|(event, _)| self.page_at == end && !event.is_closing());
+        let is_judged = self.last_window == end || (self.opened_at <= end && end < self.last_window);
+        is_judged.then(|| Stored {
+            anomaly: (self.last_seen >= end).then_some(self.latest_severity),
+            page: page.map(|(_, single)| single),
+        })
     }
 
     /// Its course.

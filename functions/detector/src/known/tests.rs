@@ -173,6 +173,57 @@ fn an_incident_keeps_all_but_its_texts() {
 }
 
 #[test]
+fn a_run_knows_what_an_earlier_one_stored_of_its_window() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let (end, of) = (window().end(), subject(&mut rng));
+    let mut seen = BTreeSet::new();
+    for _ in 0..4_000 {
+        let items = Direction::BOTH.map(|direction| {
+            let IncidentItem { mut incident, .. } = item(&mut rng);
+            incident.subject = Subject { direction, ..of.clone() };
+            // Of this window, the one before or the one after.
+            let ends = [end, hour(31 * 24 - 1), hour(31 * 24 + 1)];
+            incident.opened_at = any(&mut rng, &ends).min(incident.opened_at);
+            (incident.last_window, incident.last_seen) = (any(&mut rng, &ends), any(&mut rng, &ends));
+            incident.last_page.iter_mut().for_each(|page| page.window_end = any(&mut rng, &ends));
+            IncidentItem::following(None, incident, "ms", Some(String::new()), Duration::from_secs(1))
+        });
+        let number = rng.random_range(0..=2);
+        let known = known(&items[..number]);
+        let of_series = known.of(of.customer_id.as_str(), place(&of));
+        let stored = Direction::BOTH.map(|direction| {
+            let item = items[..number].iter().find(|item| item.incident.subject.direction == direction);
+            let is_judged = |incident: &&Incident| {
+                let is_later = incident.last_window > end && incident.opened_at <= end;
+                incident.last_window == end || is_later
+            };
+            let incident = item.map(|item| &item.incident).filter(is_judged);
+            incident.map(|incident| Stored {
+                anomaly: Some(incident.latest_severity).filter(|_| incident.last_seen >= end),
+                page: incident
+                    .last_page
+                    .filter(|page| page.window_end == end && !page.event.is_closing())
+                    .map(|page| page.single),
+            })
+        });
+        assert_eq!(Direction::BOTH.map(|direction| of_series.stored(direction)), stored);
+        let waits =
+            |direction: usize| stored[direction].is_none() && of_series.is_active(Direction::BOTH[direction]);
+        let has_anomaly = |of: usize| stored[of].is_some_and(|stored: Stored| stored.anomaly.is_some());
+        for (looks, is_stored) in [
+            (Looks::Ending, !waits(0) && !waits(1)),
+            (Looks::Odd(Direction::BOTH[0]), has_anomaly(0) && !waits(1)),
+            (Looks::Odd(Direction::BOTH[1]), has_anomaly(1) && !waits(0)),
+            (Looks::Near(Direction::BOTH[0]), stored[0].is_some() && !waits(1)),
+        ] {
+            assert_eq!(of_series.is_stored(looks), is_stored);
+            seen.insert(format!("{looks:?} {is_stored} {stored:?}"));
+        }
+    }
+    assert!(seen.len() > 100, "{seen:?}");
+}
+
+#[test]
 fn a_run_decides_as_if_it_had_the_whole_items() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let (mut past, mut kept, mut shadowed, mut left_out) = (0, 0, 0, 0);

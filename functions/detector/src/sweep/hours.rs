@@ -2,29 +2,31 @@
 //!
 //! Customers that were fitted are screened: the newest day and one row of numbers a customer tell which series may be odd.
 //! The few customers with such a series are read with their month of hours and judged in full. All customers without a fit
-//! are judged in full. So a verdict is always that of the hours, and a fit only saves time.
+//! are judged in full. So a verdict is that of the hours, and a fit only saves time. Only a storm may leave calm customers to
+//! their fit, see [`suspects`].
 //!
 //! The customers of a share are read by two queries. A share is not larger than ClickHouse can sort with little memory, and
 //! reads only its own rows.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Instant;
 
-use anyhow::Context;
 use catalog::Shard;
-use detection::{Calendar, CustomerId, Window};
+use detection::Calendar;
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::SignedDuration;
 use platform::emf::RunFigures;
 use platform::telemetry::error_chain;
 use tokio::time::timeout;
 use warehouse::usage::{Fit, HoursRequest, Patience, Tries, UsageError};
 
+use super::full::{again, in_full, newest_hours};
 use super::screen;
-use super::whole;
+use super::suspects::{self, Suspects};
 use super::{Failure, Tally, newest};
 use crate::candidate::Candidate;
+use crate::found::Found;
 use crate::known::Known;
 use crate::mutes::Mutes;
 use crate::pass::{Pass, millis};
@@ -32,12 +34,6 @@ use crate::peers::{LazyPeers, Missing};
 use crate::servers::name_at;
 use crate::spool::Spool;
 use crate::stopped;
-
-/// Customers that are read by one query after a screen.
-const CUSTOMERS_A_QUERY: usize = 250;
-
-/// ClickHouse reads the customers of the next query while those of one are judged.
-const QUERIES_AT_ONCE: usize = 2;
 
 /// Servers of a cluster that are read at once.
 const SERVERS_AT_ONCE: usize = 4;
@@ -55,32 +51,45 @@ enum Share {
     Fitted(Shard, Vec<Fit>),
 }
 
-/// All candidates of a window. The whole stream has proved complete before they are returned.
+/// All candidates of a window, but for those that are left aside in a storm. What was read has proved complete before they are
+/// returned.
 pub(crate) async fn collect(
     pass: Pass<'_>,
     known: &Known,
     figures: &mut RunFigures,
-) -> anyhow::Result<Spool<Candidate>> {
+) -> anyhow::Result<Found> {
     let Pass { window, app, .. } = pass;
     let started = Instant::now();
     let (run_id, deadline) = (pass.writer.run_id, pass.deadline);
     let peers = &LazyPeers::new(app, newest(&window), run_id, Missing::Made, deadline);
-    let (mut candidates, mut tally, mut fitted) = (Spool::new(), Tally::default(), 0);
-    let servers = app.each_server();
+    let (mut all, mut tally, mut fitted) = (Found::default(), Tally::default(), 0);
+    let (servers, mut suspects) = (app.each_server(), Vec::new());
     let read = |(number, app)| async move {
         of_server(Pass { app, ..pass }, (known, peers), &name_at(number, run_id)).await
     };
     let mut reads = pin!(stream::iter(servers.iter().enumerate()).map(read).buffered(SERVERS_AT_ONCE));
-    while let Some((mut found, of_server, fits)) = reads.try_next().await? {
-        if servers.len() == 1 {
-            candidates = found;
-        } else {
-            for candidate in found.read()? {
-                candidates.push(&candidate?)?;
-            }
-        }
+    while let Some((candidates, of_server, (odd, fits))) = reads.try_next().await? {
+        all.add(candidates.into())?;
         tally.add(of_server);
+        suspects.push(odd);
         fitted += fits;
+    }
+    let found = &Cell::new(all.candidates.len());
+    let number_of_suspects: usize = suspects.iter().map(Suspects::len).sum();
+    // A dry run lists all that is found, also what is stored.
+    let is_storm = number_of_suspects > app.storm.most && !pass.request.dry_run;
+    let judge = |(number, (app, suspects))| async move {
+        let pass = Pass { app, ..pass };
+        let suspects = (suspects, is_storm);
+        suspects::judge(pass, (known, peers), suspects, found, &name_at(number, run_id)).await
+    };
+    // In a storm all servers at once, so that none takes the time of others.
+    let at_once = if is_storm { servers.len() } else { SERVERS_AT_ONCE };
+    let suspects = servers.iter().zip(suspects).enumerate();
+    let mut judged = pin!(stream::iter(suspects).map(judge).buffered(at_once));
+    while let Some((found, of_suspects)) = judged.try_next().await? {
+        all.add(found)?;
+        tally.add(of_suspects);
     }
     app.servers.ensure_whole(&app.catalog, run_id, deadline).await?;
     figures.usage = tally.figures;
@@ -91,7 +100,7 @@ pub(crate) async fn collect(
             let metric = pass.app.catalog.modelled()[of_all.metric].name.to_string();
             *figures.usage.anomalies.entry((metric, finding.severity.as_str())).or_default() += 1;
         }
-        candidates.push(&of_all)?;
+        all.candidates.push(&of_all)?;
     }
     figures.clickhouse_time += started.elapsed();
     if figures.usage.customers == 0 && pass.delay_hours == 0 {
@@ -107,41 +116,42 @@ pub(crate) async fn collect(
         usage.read_ms = millis(figures.clickhouse_time),
         "usage read"
     );
-    Ok(candidates)
+    Ok(all)
 }
 
-/// The candidates among the customers of a server, and the number of fits that they were screened by.
+/// Looks through the customers of a server. Gives the candidates among customers without a fit, and the customers that look odd
+/// with the number of fits that show it.
 async fn of_server(
     pass: Pass<'_>,
     (known, peers): (&Known, &LazyPeers<'_>),
     name: &str,
-) -> anyhow::Result<(Spool<Candidate>, Tally, usize)> {
+) -> anyhow::Result<(Spool<Candidate>, Tally, (Suspects, usize))> {
     let (mut shares, mut candidates) = (shares(pass, name).await, Spool::new());
-    let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
+    let (mut suspects, mut tally, mut fitted, mut number) = (Suspects::default(), Tally::default(), 0, 0);
     while let Some(share) = shares.pop_front() {
         let name = format!("{name}-{number}");
         number += 1;
-        let read = match &share {
-            Share::Full(part) => in_full(pass, (known, peers), *part, pass.customers, &name).await?,
-            Share::Fitted(part, fits) => match screened(pass, (known, peers), *part, fits, &name).await? {
-                Some(read) => {
+        match &share {
+            Share::Full(part) => {
+                let (mut found, of_share) =
+                    in_full(pass, (known, peers), *part, pass.customers, &name).await?;
+                for candidate in found.read()? {
+                    candidates.push(&candidate?)?;
+                }
+                tally.add(of_share);
+            }
+            Share::Fitted(part, fits) => match screened(pass, known, *part, fits, &name).await? {
+                Some((of_share, calm)) => {
                     fitted += fits.len();
-                    read
+                    suspects.add(of_share);
+                    tally.add(calm);
                 }
-                None => {
-                    // The hours have all that the missing rows of a fit were made of.
-                    shares.extend(parts_of_fits(*part, fits));
-                    continue;
-                }
+                // The hours have all that the missing rows of a fit were made of.
+                None => shares.extend(parts_of_fits(*part, fits)),
             },
-        };
-        let (mut found, of_share) = read;
-        for candidate in found.read()? {
-            candidates.push(&candidate?)?;
         }
-        tally.add(of_share);
     }
-    Ok((candidates, tally, fitted))
+    Ok((candidates, tally, (suspects, fitted)))
 }
 
 /// The parts of the customers of a server. Without any fit, one query reads all of them.
@@ -206,46 +216,17 @@ fn parts_of_fits(part: Shard, fits: &[Fit]) -> Vec<Share> {
     parts.map(|part| Share::Fitted(part, of_part(part))).collect()
 }
 
-/// Judges customers by their month of hours.
-async fn in_full(
-    pass: Pass<'_>,
-    (known, peers): (&Known, &LazyPeers<'_>),
-    shard: Shard,
-    customers: &[CustomerId],
-    name: &str,
-) -> anyhow::Result<(Spool<Candidate>, Tally)> {
-    let hours = Calendar::SPAN + Calendar::HOURS;
-    let period = newest_hours(&pass.window, hours)?;
-    let mut tries = Tries::new(&pass.app.usage, name, Patience::OF_A_RUN, pass.deadline);
-    loop {
-        let query_id = tries.query_id();
-        let request = HoursRequest {
-            period,
-            catalog: &pass.app.catalog,
-            customers,
-            shard,
-            in_order: false,
-            query_id: &query_id,
-            deadline: pass.deadline,
-        };
-        match whole::read(pass, known, peers, &request).await {
-            Ok(read) => return Ok(read),
-            Err(failure) => again(&mut tries, failure, &period).await?,
-        }
-    }
-}
-
-/// Judges customers that were fitted. `None` if rows of their fits are missing, or they are too many for one query.
+/// Looks through customers that were fitted. `None` if rows of their fits are missing, or they are too many for one query.
 async fn screened(
     pass: Pass<'_>,
-    (known, peers): (&Known, &LazyPeers<'_>),
+    known: &Known,
     part: Shard,
     fits: &[Fit],
     name: &str,
-) -> anyhow::Result<Option<(Spool<Candidate>, Tally)>> {
+) -> anyhow::Result<Option<(Suspects, Tally)>> {
     let period = newest_hours(&pass.window, Calendar::HOURS)?;
     let mut tries = Tries::new(&pass.app.usage, name, Patience::OF_A_RUN, pass.deadline);
-    let (suspects, mut tally) = loop {
+    loop {
         let query_id = tries.query_id();
         let request = HoursRequest {
             period,
@@ -257,7 +238,7 @@ async fn screened(
             deadline: pass.deadline,
         };
         match screen::read(pass, known, &request, fits).await {
-            Ok(screened) => break screened,
+            Ok(screened) => return Ok(Some(screened)),
             Err(error @ UsageError::Truncated { .. }) => {
                 tracing::warn!(
                     usage.part = %part,
@@ -276,37 +257,7 @@ async fn screened(
             }
             Err(error) => again(&mut tries, Failure::Usage(error), &period).await?,
         }
-    };
-    let mut candidates = Spool::new();
-    let read = |(number, some)| async move {
-        let name = format!("{name}-full-{number}");
-        in_full(pass, (known, peers), Shard::WHOLE, some, &name).await
-    };
-    let queries = stream::iter(suspects.chunks(CUSTOMERS_A_QUERY).enumerate());
-    let mut queries = pin!(queries.map(read).buffered(QUERIES_AT_ONCE));
-    while let Some((mut found, of_some)) = queries.try_next().await? {
-        for candidate in found.read()? {
-            candidates.push(&candidate?)?;
-        }
-        tally.add(of_some);
     }
-    Ok(Some((candidates, tally)))
-}
-
-async fn again(tries: &mut Tries<'_>, failure: Failure, period: &Window) -> anyhow::Result<()> {
-    let number = tries.number();
-    match failure {
-        Failure::Usage(error) => tries.again(error, false).await.with_context(|| {
-            format!("the usage of {} to {} was not read (try {number})", period.start(), period.end())
-        }),
-        Failure::Spool(error) => Err(error),
-    }
-}
-
-fn newest_hours(window: &Window, hours: usize) -> anyhow::Result<Window> {
-    let length = SignedDuration::from_hours(hours as i64);
-    let start = window.end().checked_sub(length).context("the window is out of range")?;
-    Window::between(start, window.end()).context("the hours before the window cannot be read")
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use detection::model::HourModel;
 use detection::{Calendar, CustomerId, Hour, Hours, Recent, Settings, TimeZone};
 use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
 
+use super::suspects::Suspects;
 use super::whole::expect_nobody;
 use super::{Tally, customer_id, named, newest, note_verdict, quarantine};
-use crate::candidate::{Judged, screen};
+use crate::candidate::{Odd, Screened, screen};
 use crate::known::Known;
 use crate::mutes::{Muted, Mutes};
 use crate::pass::Pass;
@@ -20,7 +21,7 @@ pub(super) async fn read(
     known: &Known,
     request: &HoursRequest<'_>,
     fits: &[Fit],
-) -> Result<(Vec<CustomerId>, Tally), UsageError> {
+) -> Result<(Suspects, Tally), UsageError> {
     let (usage, newest) = (&pass.app.usage, newest(&pass.window));
     let models_id = format!("{}-models", request.query_id);
     let first = newest.plus(1 - Calendar::HOURS as i64);
@@ -30,7 +31,8 @@ pub(super) async fn read(
     let mut models =
         usage.models(fits, &pass.app.catalog, newest, &usual, &models_id, request.deadline).await?;
     let mut hours = usage.hours(request).await?;
-    let mut screen = Screen { pass, known, newest, muted, suspects: Vec::new(), tally: Tally::default() };
+    let (suspects, tally) = (Suspects::default(), Tally::default());
+    let mut screen = Screen { pass, known, newest, muted, suspects, tally };
     let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);
     loop {
         let order = match (&model, &of_customer) {
@@ -67,7 +69,7 @@ struct Screen<'a> {
     newest: Hour,
     /// The muted hours of the newest day, by metric, of customers without mutes of their own.
     muted: Vec<Muted>,
-    suspects: Vec<CustomerId>,
+    suspects: Suspects,
     tally: Tally,
 }
 
@@ -88,39 +90,40 @@ impl Screen<'_> {
             return;
         }
         // A customer that is new since the fit.
-        let Some(model) = model else { return self.suspects.push(customer) };
+        let Some(model) = model else { return self.suspects.push_unknown(customer) };
         // The zone was changed since the fit: its hours are not those of the numbers.
         let zone = self.pass.policies.time_zone(&customer).map(TimeZone::name);
         if zone.unwrap_or_default() != model.zone {
-            return self.suspects.push(customer);
+            return self.suspects.push_unknown(customer);
         }
         // People said since the fit which of its hours are no usual ones.
         if self.pass.policies.needs_hours(&customer) {
-            return self.suspects.push(customer);
+            return self.suspects.push_unknown(customer);
         }
         let settings = self.pass.policies.settings(&customer);
         let series = metrics.iter().zip(&model.rows).zip(settings).enumerate();
-        let mut verdicts = Vec::with_capacity(metrics.len());
+        let mut screened = Vec::with_capacity(metrics.len());
         for (metric, ((spec, row), settings)) in series {
             let values = hours.and_then(|hours| hours.series().nth(metric));
-            let verdict =
-                row.and_then(|row| self.verdict(&customer, model, (metric, spec), &row, values, settings));
-            match verdict {
-                None => return self.suspects.push(customer),
-                Some(judged) => verdicts.push(judged),
-            }
+            let look = row.map(|row| self.verdict(&customer, model, (metric, spec), &row, values, settings));
+            screened.push(look.unwrap_or_else(|| Screened::Odd(Odd::unknown())));
+        }
+        if screened.iter().any(|series| matches!(series, Screened::Odd(_))) {
+            return self.suspects.push(self.pass, self.known, customer, &screened);
         }
         self.tally.figures.customers += 1;
         self.tally.figures.series += metrics.len() as u64;
         for metric in hours.map(|hours| hours.unknown_metrics.as_slice()).unwrap_or_default() {
             quarantine(&mut self.tally.figures, "unknown_metric", 1, id, metric);
         }
-        for (metric, judged) in verdicts.iter().enumerate() {
-            note_verdict(self.pass, &customer, metric, judged, &mut self.tally);
+        for (metric, series) in screened.iter().enumerate() {
+            if let Screened::Calm(judged) = series {
+                note_verdict(self.pass, &customer, metric, judged, &mut self.tally);
+            }
         }
     }
 
-    /// The verdict on a series. `None` if it may be odd, or if an incident waits for its verdict.
+    /// What its row says of a series.
     fn verdict(
         &self,
         customer: &CustomerId,
@@ -129,12 +132,15 @@ impl Screen<'_> {
         row: &HourModel,
         values: Option<&[f64]>,
         settings: &Settings,
-    ) -> Option<Judged> {
+    ) -> Screened {
         let first = self.newest.plus(1 - Calendar::HOURS as i64);
         let has_usage = values.is_some_and(|values| values.iter().any(|value| !value.is_nan()));
         // The model says since when the series is known: for longer than this day.
         let recent = spec.hours(first, values.unwrap_or(&[f64::NAN; 24]), first).known_since(first);
-        let recent = self.filled(recent, customer, model, (metric, spec))?;
+        let Some(recent) = self.filled(recent, customer, model, (metric, spec)) else {
+            return Screened::Odd(Odd::unknown());
+        };
+        let settings = (settings, self.pass.app.catalog.currency());
         screen(self.known, customer, metric, (&recent, has_usage), row, settings)
     }
 
