@@ -51,8 +51,7 @@ enum Share {
     Fitted(Shard, Vec<Fit>),
 }
 
-/// All candidates of a window, but for those that are left aside in a storm. What was read has proved complete before they are
-/// returned.
+/// The candidates of a window. In a storm some customers are left aside. All rows that were read have proved complete by then.
 pub(crate) async fn collect(
     pass: Pass<'_>,
     known: &Known,
